@@ -1,0 +1,3 @@
+"""Production-readiness reviews of tabular machine-learning models."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Checks of the baseline dimension; one file is one check."""

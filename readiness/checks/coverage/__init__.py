@@ -1,0 +1,1 @@
+"""Checks of the coverage dimension; one file is one check."""

@@ -1,0 +1,1 @@
+"""Checks of the drift dimension; one file is one check."""

@@ -1,0 +1,1 @@
+"""Checks of the explainability dimension; one file is one check."""

@@ -1,0 +1,1 @@
+"""Checks of the stress dimension; one file is one check."""
