@@ -28,11 +28,9 @@ class FoundCheck:
 def all_checks() -> Mapping[str, FoundCheck]:
     """Return every shipped check by name, in the order of dimensions and codes."""
     found = [
-        _found(
-            importlib.import_module(f"{__name__}.{dimension}.{path.stem}"), dimension
-        )
-        for dimension in DIMENSIONS
-        for path in sorted((Path(__file__).parent / dimension).glob("[a-z]*.py"))
+        _found(importlib.import_module(f"{__name__}.{folder}.{path.stem}"), folder)
+        for folder in DIMENSIONS
+        for path in sorted((Path(__file__).parent / folder).glob("[a-z]*.py"))
     ]
     found.sort(key=lambda one: (DIMENSIONS.index(one.dimension), one.check.code))
     return {one.name: one for one in found}
