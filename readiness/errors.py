@@ -52,6 +52,8 @@ class Reason(StrEnum):
 
     # A finding that is inconclusive for another reason than its interval.
     TOO_FEW_BLOCKS = "TOO_FEW_BLOCKS"
+    BASE_INCONCLUSIVE = "BASE_INCONCLUSIVE"
+    UNDECIDABLE = "UNDECIDABLE"
     HOLM = "HOLM"
 
 

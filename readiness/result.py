@@ -155,6 +155,8 @@ class Check:
         Codes of checks whose measurements arrive in ``options.needed``.
     defaults : mapping
         Options by name with their default values.
+    metrics : tuple of str
+        Further measured metrics, without a shipped limit, that a policy may limit.
     """
 
     code: str
@@ -166,6 +168,7 @@ class Check:
     limits: tuple[Limit, ...] = ()
     needs: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,137 @@
+"""JUDGE: findings over the whole run give the verdict."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from readiness.errors import Reason
+from readiness.findings import Z_ONE_SIDED, half_width_towards_limit
+from readiness.result import CheckResult, Finding, Outcome, Status, Verdict
+
+ALPHA = 0.05
+SEVERITY = (
+    Status.FAIL,
+    Status.INCONCLUSIVE,
+    Status.NOT_ASSESSED,
+    Status.PASS,
+    Status.INFO,
+)
+
+
+def check_status(findings: Iterable[Finding]) -> Status:
+    """Return the worst status of the findings; a waived fail counts as a pass."""
+    seen = {Status.PASS if one.waived else one.status for one in findings}
+    return next((status for status in SEVERITY if status in seen), Status.INFO)
+
+
+def adjust(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
+    """Take back the fails that Holm's correction over the run does not support.
+
+    A fail of a required finding that the step-down procedure (S. Holm, 1979) over
+    all required findings of the run does not reject at 5 % becomes
+    ``inconclusive`` with reason ``HOLM``.
+
+    Returns
+    -------
+    tuple of CheckResult
+        The results with findings and statuses replaced where they changed.
+    """
+    tested = sorted(
+        (_p_value(finding), n, k)
+        for n, result in enumerate(results)
+        for k, finding in enumerate(result.findings)
+        if finding.required and finding.value is not None
+    )
+    rejected: set[tuple[int, int]] = set()
+    for rank, (p_value, n, k) in enumerate(tested):
+        if p_value > ALPHA / (len(tested) - rank):
+            break
+        rejected.add((n, k))
+    return tuple(
+        _without_unsupported_fails(result, {k for m, k in rejected if m == n})
+        for n, result in enumerate(results)
+    )
+
+
+def verdict(results: Sequence[CheckResult]) -> Verdict:
+    """Return the outcome over required findings, and the sentence that says why.
+
+    Parameters
+    ----------
+    results : sequence of CheckResult
+        Adjusted results of every check of the run.
+    """
+    crashed = [one for one in results if one.reason == Reason.CRASH]
+    if crashed:
+        names = ", ".join(one.code for one in crashed)
+        headline = f"No verdict: an unexpected error ended {names}."
+        return Verdict(
+            outcome=Outcome.ERROR, headline=headline, reason_code=Reason.CRASH
+        )
+    required = [(one, f) for one in results for f in one.findings if f.required]
+    failed = [(one, f) for one, f in required if _counts_as_fail(f)]
+    open_ones = [
+        (one, f)
+        for one, f in required
+        if f.status in (Status.INCONCLUSIVE, Status.NOT_ASSESSED)
+    ]
+    if failed:
+        return Verdict(outcome=Outcome.FAIL, headline=_why("Not ready", failed))
+    if open_ones:
+        return Verdict(
+            outcome=Outcome.INCOMPLETE, headline=_why("Undecided", open_ones)
+        )
+    if not required:
+        headline = "Undecided: none of the checks that ran has a required limit."
+        return Verdict(outcome=Outcome.INCOMPLETE, headline=headline)
+    headline = f"All {len(required)} required findings hold their limits."
+    return Verdict(outcome=Outcome.PASS, headline=headline)
+
+
+def _p_value(finding: Finding) -> float:
+    """Return the p-value of a kept limit, from the own test or the interval."""
+    if finding.p_value is not None:
+        return finding.p_value
+    if finding.status is not Status.FAIL:
+        return 1.0
+    distance = abs((finding.value or 0.0) - (finding.limit or 0.0))
+    half = half_width_towards_limit(finding)
+    if half <= 0:
+        return 0.0
+    return 0.5 * math.erfc(Z_ONE_SIDED * distance / half / math.sqrt(2))
+
+
+def _without_unsupported_fails(result: CheckResult, supported: set[int]) -> CheckResult:
+    findings = tuple(
+        replace(one, status=Status.INCONCLUSIVE, reason=Reason.HOLM)
+        if one.required and one.status is Status.FAIL and k not in supported
+        else one
+        for k, one in enumerate(result.findings)
+    )
+    if findings == result.findings:
+        return result
+    return replace(result, findings=findings, status=check_status(findings))
+
+
+def _counts_as_fail(finding: Finding) -> bool:
+    return finding.status is Status.FAIL and not finding.waived
+
+
+def _why(opening: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
+    result, finding = decisive[0]
+    place = f" ({finding.group})" if finding.group else ""
+    subject = f"{result.title}: {finding.metric}{place}"
+    side = str(finding.side).replace("_", " ")
+    if finding.value is None:
+        said = f"was not assessed ({finding.reason})"
+    else:
+        interval = f"({_short(finding.ci_low)} to {_short(finding.ci_high)})"
+        said = f"is {_short(finding.value)} {interval}"
+    if finding.limit is not None:
+        said += f", must be {side} {_short(finding.limit)}"
+    more = f" {len(decisive) - 1} more with it." if len(decisive) > 1 else ""
+    return f"{opening}. {subject} {said}.{more}"
+
+
+def _short(number: float | None) -> str:
+    return "?" if number is None else f"{number:.3g}"
