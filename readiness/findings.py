@@ -9,7 +9,7 @@ from typing import Any
 from readiness.config import Waiver
 from readiness.errors import Reason
 from readiness.policy import LimitInForce, Policy
-from readiness.result import Check, Finding, Measurement, Status
+from readiness.result import Check, Finding, Limit, Measurement, Status
 
 MIN_BLOCKS = 30
 Z_ONE_SIDED = 1.6448536269514722  # 95 %

@@ -72,6 +72,14 @@ def declared(case_file: CaseFile, metric: str, *, higher_is_better: bool) -> Dec
     return Declared(metric=metric, higher_is_better=higher_is_better, values=values)
 
 
+def find_policy(base: Path, policy_file: str | Path) -> Path | None:
+    """Return the policy's path: the one named, the one beside the case, or None."""
+    if policy_file:
+        return Path(policy_file)
+    beside = base / "policy.toml"
+    return beside if beside.is_file() else None
+
+
 def load_policy(
     path: Path | None, case_file: CaseFile, checks: Iterable[FoundCheck], metric: str
 ) -> Policy:

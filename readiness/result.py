@@ -1,7 +1,7 @@
 """Nouns of a review: measurement, limit, finding, check, result, verdict."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -232,3 +232,20 @@ class Verdict:
     outcome: Outcome
     headline: str
     reason_code: Reason | None = None
+
+
+def result_to_dict(result: CheckResult) -> dict[str, Any]:
+    """Return `result` as plain values that strict JSON can hold."""
+    return asdict(result)
+
+
+def result_from_dict(values: Mapping[str, Any]) -> CheckResult:
+    """Return the CheckResult that `result_to_dict` wrote."""
+    findings = tuple(
+        Finding(**{**one, "status": Status(one["status"])})
+        for one in values["findings"]
+    )
+    rest = {**values, "status": Status(values["status"]), "findings": findings}
+    for name in ("notes", "tables"):
+        rest[name] = tuple(values[name])
+    return CheckResult(**rest)
