@@ -168,7 +168,10 @@ def proportion_interval(
         se=se,
         n_rows=len(estimate.influence),
         n_blocks=n_blocks,
-        dependence_factor=ratio(high - low, row_high - row_low),
+        # Without any spread the factor cannot be estimated either.
+        dependence_factor=ratio(high - low, row_high - row_low)
+        if se > 0
+        else float("nan"),
     )
 
 
