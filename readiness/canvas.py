@@ -102,22 +102,32 @@ def new_figure(
 
 def figure_svg(figure: "Figure") -> bytes:
     """Return the figure as SVG: text kept as text, equal bytes for equal numbers."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
+
     stream = io.BytesIO()
     nameless = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    _write(figure, stream, format="svg", metadata=nameless)
+    with _ready_to_draw(figure):
+        # The canvas itself, because `savefig` draws everything a first time for nothing.
+        FigureCanvasSVG(figure).print_svg(stream, metadata=nameless)
     return _compact(stream.getvalue().decode()).encode()
 
 
 def figure_png(figure: "Figure") -> bytes:
     """Return the figure as PNG at twice the size of a screen, for point clouds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+
     stream = io.BytesIO()
-    _write(figure, stream, format="png", dpi=192, metadata={"Software": None})
+    with _ready_to_draw(figure):
+        figure.dpi = 192
+        FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
     return stream.getvalue()
 
 
-def _write(figure: "Figure", stream: io.BytesIO, **options: Any) -> None:  # noqa: ANN401 (matplotlib's)
+@contextmanager
+def _ready_to_draw(figure: "Figure") -> Iterator[None]:
     from matplotlib.text import Text  # noqa: PLC0415 (0.2 s, only when drawn)
 
+    canvas, dpi = figure.canvas, figure.dpi
     for text in cast("list[Text]", figure.findobj(Text)):
         # A formula is only drawn where matplotlib itself writes one, on log axes.
         if "$" in text.get_text().replace(r"\$", ""):
@@ -130,7 +140,9 @@ def _write(figure: "Figure", stream: io.BytesIO, **options: Any) -> None:  # noq
             # The layout is found step by step: once, so that every file shows the same.
             engine.execute(figure)
             figure.set_layout_engine("none")
-        figure.savefig(stream, facecolor="white", bbox_inches=None, **options)
+        yield
+    figure.set_canvas(canvas)
+    figure.dpi = dpi
 
 
 @contextmanager
