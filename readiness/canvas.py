@@ -107,8 +107,9 @@ def figure_svg(figure: "Figure") -> bytes:
     stream = io.BytesIO()
     nameless = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     with _ready_to_draw(figure):
-        # The canvas itself, because `savefig` draws everything a first time for nothing.
-        FigureCanvasSVG(figure).print_svg(stream, metadata=nameless)
+        # The canvas itself: `savefig` draws everything a first time for nothing.
+        canvas: Any = FigureCanvasSVG(figure)  # print_svg has no types
+        canvas.print_svg(stream, metadata=nameless)
     return _compact(stream.getvalue().decode()).encode()
 
 
@@ -119,7 +120,8 @@ def figure_png(figure: "Figure") -> bytes:
     stream = io.BytesIO()
     with _ready_to_draw(figure):
         figure.dpi = 192
-        FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})
+        canvas: Any = FigureCanvasAgg(figure)  # print_png has no types
+        canvas.print_png(stream, metadata={"Software": None})
     return stream.getvalue()
 
 
