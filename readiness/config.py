@@ -231,7 +231,9 @@ def _read(path: Path, model: type[M], error: type[ReadinessError]) -> M:
 
 
 def _first_problem(cause: ValidationError, text: str) -> str:
-    problem = cause.errors()[0]
+    problems = cause.errors()
+    unknown = [one for one in problems if one["type"] == "extra_forbidden"]
+    problem = (unknown or problems)[0]  # a misspelt key is also a missing one
     key = ".".join(str(part) for part in problem["loc"]) or "(file)"
     leaf = next((p for p in reversed(problem["loc"]) if isinstance(p, str)), "")
     pattern = rf"^\s*\[*\s*[\w.\"'-]*{re.escape(leaf)}[\"']?\s*(=|\])"
