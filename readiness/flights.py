@@ -87,6 +87,11 @@ def prepare_flights(folder: Path | None = None) -> Path:
     return final / "case.toml"
 
 
+def demo_case() -> Path:
+    """Return the case file that ``case_file = "demo"`` means."""
+    return prepare_flights()
+
+
 def user_cache() -> Path:
     """Return this package's folder in the user's cache (``XDG_CACHE_HOME``)."""
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
