@@ -198,7 +198,8 @@ def root_mean_squared_error(
 
 def wrong(y_true: Floats, y_pred: Floats) -> Floats:
     """Return 1 for each row whose class is wrong, else 0."""
-    return (y_true != y_pred).astype(float)
+    loss: Floats = (y_true != y_pred).astype(np.float64)
+    return loss
 
 
 def log_loss(y_true: Floats, y_prob: Floats) -> Floats:

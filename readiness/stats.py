@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from readiness.bands import simultaneous_band
 from readiness.errors import Reason
 from readiness.intervals import (
     CONFIDENCE,
@@ -18,11 +19,10 @@ from readiness.intervals import (
     block_sums,
     clustered_interval,
     difference,
-    half_width,
     no_interval,
     ratio,
     relative_weights,
-    simultaneous_band,
+    spread_of,
     student_quantile,
     weighted_mean,
 )
@@ -254,7 +254,8 @@ def _effective_rows(
     share: float, influence: Floats, codes: Ints | None
 ) -> tuple[float, float, int]:
     n_rows = len(influence)
-    _, se, n_blocks = half_width(influence, codes)
+    spread = spread_of(influence, codes)
+    se, n_blocks = spread.se, spread.n_blocks
     variance = share * (1 - share)
     if variance == 0 or not se > 0:
         return float(n_blocks), 0.0, n_blocks
