@@ -60,7 +60,7 @@ def open_model(estimator: object, frame: pd.DataFrame) -> Opened | None:
     before = estimator[:-1].transform if inside and len(estimator) > 1 else None
 
     def encode(rows: pd.DataFrame) -> Floats:
-        encoded = rows if before is None else before(rows)
+        encoded: Any = rows if before is None else before(rows)
         if hasattr(final, "_preprocess_X"):  # the trees' own ordinal encoding
             encoded = final._preprocess_X(encoded, reset=False)  # noqa: SLF001 (no public way)
         dense = encoded.toarray() if hasattr(encoded, "toarray") else encoded
