@@ -113,10 +113,11 @@ class Review:
             results=tuple(self.results.values()), interactive=self.run_dir is None
         )
 
-    def _repr_html_(self) -> str:
-        return show.review_html(
+    def _ipython_display_(self) -> None:
+        head = show.review_html(
             self.bench.case.file, self.policy.tier, self.bench.profile
         )
+        show.emit(head, f"Review of {self.bench.case.file.name}", "review", "")
 
     def _find(self, name: str) -> FoundCheck:
         if name not in self.bench.checks:

@@ -1,0 +1,168 @@
+"""SHOW: one check as a card: status, question, findings, reasons, options."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from markupsafe import Markup
+
+from readiness.markup import escape, html, join, name_html
+from readiness.result import CheckResult, Finding, Status
+from readiness.text import printable
+from readiness.words import (
+    STATUS_WORDS,
+    interval_words,
+    limit_words,
+    metric_words,
+    reason_words,
+    remedy_words,
+    rows_words,
+    settle_words,
+    value_words,
+)
+
+MAX_FINDINGS = 50
+MAX_OPEN_INFO = 8
+# Worst first; the shape says what the colour says.
+SHAPES = {
+    Status.FAIL: "\u2715",
+    Status.INCONCLUSIVE: "?",
+    Status.NOT_ASSESSED: "\u2013",
+    Status.PASS: "\u2713",
+    Status.INFO: "i",
+}
+HEADINGS = ("Measure", "Value", "90 % interval", "Limit", "Rests on", "Status")
+
+
+def status_mark(status: Status, *, waived: bool = False) -> Markup:
+    """Return a status as word and shape; colour only repeats them."""
+    word = f"{STATUS_WORDS[status]}{', waived' if waived else ''}"
+    return html(
+        '<span class="rd-mark rd-{}"><span class="rd-shape" aria-hidden="true">{}'
+        "</span>{}</span>",
+        status.value,
+        SHAPES[status],
+        word,
+    )
+
+
+def status_html(
+    result: CheckResult, *, blocks: str = "blocks", links: bool = False
+) -> Markup:
+    """Return what a check found: status, question, findings, reasons, options.
+
+    Parameters
+    ----------
+    result : CheckResult
+        The check as judged, alone or over the run.
+    blocks : str
+        What blocks of rows are called: ``"days"`` for a block of one day.
+    links : bool
+        Link the CSV files of the run; not where the files are out of reach.
+    """
+    return html(
+        '<div class="rd rd-check" id="check-{}"><p class="rd-head">{} <b>{}</b> {}</p>'
+        '<p class="rd-question">{}</p>{}{}{}</div>',
+        result.code,
+        status_mark(result.status),
+        result.code,
+        result.title,
+        result.question,
+        join(html("<p>{}</p>", note) for note in _sentences(result)),
+        _findings(result, blocks),
+        _facts(result, links=links),
+    )
+
+
+def plain_text(result: CheckResult) -> str:
+    """Return a check and its findings as plain lines."""
+    lines = [f"{result.code} {result.title}: {STATUS_WORDS[result.status]}"]
+    lines += [f"  {sentence}" for sentence in _sentences(result)]
+    lines += [
+        f"  {printable(one.metric)} {printable(one.group)} {value_words(one)} "
+        f"({interval_words(one)}) limit {limit_words(one)}: {STATUS_WORDS[one.status]}"
+        for one in worst_first(result.findings)[:MAX_FINDINGS]
+    ]
+    return "\n".join(lines)
+
+
+def _sentences(result: CheckResult) -> list[str]:
+    if result.reason is None:
+        return [printable(note) for note in result.notes]
+    why = [f"{reason_words(result.reason)} {printable(result.message or '')}".strip()]
+    return [*why, f"What it would take: {remedy_words(result.reason)}", *result.notes]
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings in the order of their statuses, else as they come."""
+    order = list(SHAPES)
+    return sorted(findings, key=lambda one: order.index(one.status))
+
+
+def _findings(result: CheckResult, blocks: str) -> Markup:
+    if result.status is Status.NOT_ASSESSED and result.reason is not None:
+        return Markup()
+    ordered = worst_first(result.findings)
+    judged = [one for one in ordered if one.status is not Status.INFO]
+    informed = ordered[len(judged) :]
+    if len(informed) <= MAX_OPEN_INFO:
+        return _table([*judged, *informed], "What was found", blocks)
+    fold = html(
+        '<details class="rd-fold"><summary>{} more findings without a limit</summary>'
+        "{}</details>",
+        f"{len(informed):,}",
+        _table(informed, "Findings without a limit", blocks),
+    )
+    return _table(judged, "What was found", blocks) + fold
+
+
+def _table(findings: Sequence[Finding], caption: str, blocks: str) -> Markup:
+    if not findings:
+        return Markup()
+    left_out = len(findings) - MAX_FINDINGS
+    note = f"{left_out:,} more findings are in results.json." if left_out > 0 else ""
+    return html(
+        '<div class="rd-scroll"><table class="rd-table rd-findings"><caption>{}'
+        "</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+        caption,
+        join(html('<th scope="col">{}</th>', heading) for heading in HEADINGS),
+        join(_row(one, blocks) for one in findings[:MAX_FINDINGS]),
+        html('<p class="rd-note">{}</p>', note) if note else "",
+    )
+
+
+def _row(one: Finding, blocks: str) -> Markup:
+    settle = settle_words(one, blocks) if one.status is Status.INCONCLUSIVE else ""
+    why = " ".join(filter(None, (reason_words(one.reason), settle)))
+    by = f"set by {one.limit_set_by}" if one.limit is not None else ""
+    return html(
+        '<tr><th scope="row">{}{}</th><td>{}</td><td>{}</td><td>{}{}</td><td>{}</td>'
+        "<td>{}{}</td></tr>",
+        metric_words(one.metric),
+        _small(name_html(one.group, 120)) if one.group else "",
+        value_words(one),
+        interval_words(one),
+        limit_words(one),
+        _small(", ".join(filter(None, (by, "required" if one.required else "")))),
+        rows_words(one, blocks),
+        status_mark(one.status, waived=one.waived),
+        _small(why),
+    )
+
+
+def _small(words: str) -> Markup:
+    return html(' <span class="rd-small">{}</span>', words) if words else Markup()
+
+
+def _facts(result: CheckResult, *, links: bool) -> Markup:
+    options = ", ".join(f"{name} = {value}" for name, value in result.options.items())
+    said = [f"Options: {options}."] if options else []
+    said.append(f"{result.model_calls:,} rows given to the model.")
+    files = [
+        html('<a href="tables/{}">{}</a>', quote(file), file) if links else escape(file)
+        for file in result.tables
+    ]
+    return html(
+        '<p class="rd-note">{}{}</p>',
+        " ".join(said),
+        html(" Tables: {}.", join(files, ", ")) if files else "",
+    )
