@@ -1,0 +1,151 @@
+"""Shares of rows counted in a stream: sums by block are all an interval needs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from readiness.stats import (
+    Clusters,
+    Floats,
+    Interval,
+    Ints,
+    clopper_pearson,
+    no_interval,
+    student_quantile,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeyedSums:
+    """Sums of m columns by an integer key, sorted by key."""
+
+    keys: Ints
+    sums: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShareCounts:
+    """What m shares of the same rows need: totals, squares, sums by cluster.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows counted.
+    totals, squares : numpy.ndarray of float, shape (1 + m,)
+        Sum of weights and of squared weights: of all rows, then of each share's hits.
+    clusterings : tuple of KeyedSums
+        `totals` by block, then by entity, where the case declares them.
+    """
+
+    n_rows: int
+    totals: Floats
+    squares: Floats
+    clusterings: tuple[KeyedSums, ...]
+
+
+def keyed_sums(keys: Ints, columns: Floats) -> KeyedSums:
+    """Return the sums of `columns`, shape (n, m), by `keys`, shape (n,)."""
+    found, place = np.unique(keys, return_inverse=True)
+    sums = [np.bincount(place, one, minlength=len(found)) for one in columns.T]
+    return KeyedSums(keys=found, sums=np.stack(sums, axis=1))
+
+
+def merge_sums(a: KeyedSums, b: KeyedSums) -> KeyedSums:
+    """Return the sums of two sets of rows together."""
+    return keyed_sums(np.concatenate([a.keys, b.keys]), np.concatenate([a.sums, b.sums]))
+
+
+def share_counts(
+    hits: npt.NDArray[np.bool_], clusters: Clusters, weight: Floats | None = None
+) -> ShareCounts:
+    """Count m shares over n rows.
+
+    Parameters
+    ----------
+    hits : numpy.ndarray of bool, shape (n, m)
+        Which rows count, one column per share.
+    clusters : Clusters
+        Codes of the same rows.
+    weight : numpy.ndarray of float, shape (n,), optional
+        Not negative.
+    """
+    ones = np.ones((len(hits), 1), dtype=bool)
+    weighted = np.hstack([ones, hits]).astype(float)
+    weights = np.ones(len(hits)) if weight is None else weight
+    squares = (weights**2) @ weighted
+    weighted *= weights[:, None]
+    return ShareCounts(
+        n_rows=len(hits),
+        totals=weighted.sum(axis=0),
+        squares=squares,
+        clusterings=tuple(keyed_sums(one, weighted) for one in clusters.declared()),
+    )
+
+
+def merge_share_counts(a: ShareCounts, b: ShareCounts) -> ShareCounts:
+    """Return the counts of two sets of rows together."""
+    pairs = zip(a.clusterings, b.clusterings, strict=True)
+    return ShareCounts(
+        n_rows=a.n_rows + b.n_rows,
+        totals=a.totals + b.totals,
+        squares=a.squares + b.squares,
+        clusterings=tuple(merge_sums(x, y) for x, y in pairs),
+    )
+
+
+def share_intervals(counts: ShareCounts) -> list[Interval]:
+    """Return the interval of each of m shares.
+
+    Notes
+    -----
+    The same numbers as `readiness.stats.proportion_interval` gives for the rows
+    themselves: Clopper-Pearson at the number of independent rows that would give the
+    clustered variance.
+
+    References
+    ----------
+    E. L. Korn, B. I. Graubard (1998), Survey Methodology 24(2), 193-201.
+    """
+    return [_interval(counts, n) for n in range(1, len(counts.totals))]
+
+
+def _interval(counts: ShareCounts, n: int) -> Interval:
+    weight = float(counts.totals[0])
+    if weight <= 0:
+        return no_interval(0.0, 1.0)
+    share = min(max(float(counts.totals[n]) / weight, 0.0), 1.0)
+    errors = counts.squares[n] * (1 - 2 * share) + share**2 * counts.squares[0]
+    by_row = _effective_rows(share, float(errors), counts.n_rows, counts)
+    declared = []
+    for one in counts.clusterings:
+        spread = float(np.sum((one.sums[:, n] - share * one.sums[:, 0]) ** 2))
+        declared.append(_effective_rows(share, spread, len(one.keys), counts))
+    n_effective, se, n_blocks = min(declared or [by_row], key=lambda one: one[0])
+    low, high = clopper_pearson(share * n_effective, n_effective)
+    row_low, row_high = clopper_pearson(share * by_row[0], by_row[0])
+    return Interval(
+        value=share,
+        ci_low=low,
+        ci_high=high,
+        se=se,
+        n_rows=counts.n_rows,
+        n_blocks=n_blocks,
+        dependence_factor=(high - low) / (row_high - row_low),
+    )
+
+
+def _effective_rows(
+    share: float, squares: float, n_blocks: int, counts: ShareCounts
+) -> tuple[float, float, int]:
+    """Return effective rows, standard error and blocks from squared cluster errors."""
+    variance = share * (1 - share)
+    if variance == 0 or n_blocks < 2 or squares <= 0:  # noqa: PLR2004 (no spread)
+        return float(n_blocks), 0.0, n_blocks
+    total = float(counts.totals[0])
+    se = float(np.sqrt(squares * n_blocks / (n_blocks - 1))) / total
+    of_rows, of_blocks = (
+        student_quantile(n - 1) for n in (counts.n_rows, n_blocks)
+    )
+    factor = (of_rows / of_blocks) ** 2
+    return min(variance / se**2 * factor, float(counts.n_rows)), se, n_blocks
