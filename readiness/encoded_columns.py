@@ -34,7 +34,9 @@ class Opened:
     players: Ints
 
 
-def open_model(estimator: object, frame: pd.DataFrame) -> Opened | None:
+def open_model(
+    estimator: object, frame: pd.DataFrame, *, by_name: bool = True
+) -> Opened | None:
     """Return the last step of a model with the encoded rows.
 
     Parameters
@@ -43,6 +45,8 @@ def open_model(estimator: object, frame: pd.DataFrame) -> Opened | None:
         A fitted scikit-learn estimator or ``Pipeline``; anything else gives None.
     frame : pandas.DataFrame
         Raw rows, columns in the model's order.
+    by_name : bool
+        False where the estimator was fitted without column names.
 
     Returns
     -------
@@ -60,7 +64,9 @@ def open_model(estimator: object, frame: pd.DataFrame) -> Opened | None:
     before = estimator[:-1].transform if inside and len(estimator) > 1 else None
 
     def encode(rows: pd.DataFrame) -> Floats:
-        encoded: Any = rows if before is None else before(rows)
+        encoded: Any = rows if by_name else rows.to_numpy()
+        if before is not None:
+            encoded = before(encoded)
         if hasattr(final, "_preprocess_X"):  # the trees' own ordinal encoding
             encoded = final._preprocess_X(encoded, reset=False)  # noqa: SLF001 (no public way)
         dense = encoded.toarray() if hasattr(encoded, "toarray") else encoded

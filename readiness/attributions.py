@@ -1,0 +1,222 @@
+"""Attributions of the raw columns people know; the only door to shap.
+
+Every route plays the same game: a column that is not known takes the value of a
+background row, and each background row is as likely as any other.
+"""
+
+import time
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from readiness.case import Case
+from readiness.encoded_columns import REFUSALS, Opened, open_model
+from readiness.exact_attributions import (
+    Attributions,
+    Said,
+    Task,
+    add_up_codes,
+    added_output,
+    boosted_route,
+    exact_result,
+    linear_route,
+    unit_of,
+)
+from readiness.scoring import score_frame
+from readiness.shapley import MIN_PAIRS, sampled_shapley
+from readiness.stats import Floats
+
+SHAP_MODELS = (
+    "DecisionTreeClassifier",
+    "DecisionTreeRegressor",
+    "ExtraTreesClassifier",
+    "ExtraTreesRegressor",
+    "GradientBoostingClassifier",
+    "GradientBoostingRegressor",
+    "RandomForestClassifier",
+    "RandomForestRegressor",
+)
+BY_SHAP = "exact, by shap"
+SAMPLED = "sampled on the raw columns"
+SHAP_BACKGROUND = 200
+SHAP_WORK = 15_000_000  # trees x rows x background rows: about five seconds
+SHAP_MIN_ROWS = 100
+EVALUATIONS = 1_500_000  # rows given to the model by the sampler
+SAMPLER_WORK = 700_000  # of these, what ten pairs per row may take
+SAMPLER_MIN_ROWS = 50
+EXACT_TOLERANCE = 1e-4  # of the spread of the output: shap adds in single precision
+
+
+def attributions(
+    case: Case,
+    rows: pd.DataFrame,
+    background: pd.DataFrame,
+    *,
+    seed: int = 7,
+    max_evaluations: int = EVALUATIONS,
+) -> Attributions:
+    """Return attributions of the model's raw columns.
+
+    Parameters
+    ----------
+    case : Case
+        Its model must be able to score altered rows.
+    rows, background : pandas.DataFrame
+        Rows to explain, in random order, and rows that stand for "not known"; the
+        model's columns, same types. A slow route explains only the first rows and
+        uses only the first background rows; `Attributions` says how many.
+    seed : int
+        Seed of the sampler.
+    max_evaluations : int
+        Most rows the sampler gives to the model.
+
+    Returns
+    -------
+    Attributions
+
+    Raises
+    ------
+    NotAssessedError
+        With reason NO_RESCORING where the model is a column of predictions.
+
+    Notes
+    -----
+    Exact routes: linear models in closed form; HistGradientBoosting, with native
+    categories too, by `readiness.tree_shapley`; other scikit-learn trees by
+    ``shap.TreeExplainer`` with the whole background. Encoded columns are added up
+    to raw ones. An exact route that does not add up to the model's own output is
+    discarded. Everything else is sampled on the raw columns, several classes too.
+    """
+    started = time.perf_counter()
+    task = Task(case=case, rows=rows, background=background, said=np.empty(0))
+    said = _by_class(case, score_frame(case, task.together()))
+    task = replace(task, said=said)
+    found = _exact(task) or _sampled(task, seed, max_evaluations)
+    return replace(found, seconds=time.perf_counter() - started)
+
+
+def _by_class(case: Case, scores: Floats) -> Floats:
+    """Return scores with one column per class where a model only names classes."""
+    if case.task != "multiclass" or scores.ndim > 1:
+        return scores
+    one_column_each: Floats = np.eye(len(case.classes))[scores.astype(np.int64)]
+    return one_column_each
+
+
+def _exact(task: Task) -> Attributions | None:
+    """Return what an exact route finds, where one applies and adds up."""
+    if task.said.ndim > 1:
+        return None
+    model = task.case.model
+    opened = open_model(model.estimator, task.together(), by_name=model.by_name)
+    if opened is None:
+        return None
+    for route in (linear_route, boosted_route, _shap_trees):
+        try:
+            found = route(task, opened)
+        except REFUSALS:
+            continue
+        if found is not None and _adds_up(found):
+            return found
+    return None
+
+
+def _adds_up(found: Attributions) -> bool:
+    error = np.abs(found.base + found.values.sum(axis=1).to_numpy() - found.output)
+    size = max(float(np.std(found.output)), float(np.max(np.abs(found.output))) / 1e3)
+    return bool(np.max(error) <= EXACT_TOLERANCE * size)
+
+
+def _shap_trees(task: Task, opened: Opened) -> Attributions | None:
+    if type(opened.final).__name__ not in SHAP_MODELS:
+        return None
+    n_trees = len(np.ravel(getattr(opened.final, "estimators_", [0])))
+    affordable = SHAP_WORK // (n_trees * SHAP_BACKGROUND)
+    kept, place = task.first(max(affordable, SHAP_MIN_ROWS), SHAP_BACKGROUND)
+    n_rows = len(kept.rows)
+    matrix = opened.matrix[place]
+    values, base = shap_values(opened.final, matrix[:n_rows], matrix[n_rows:])
+    said = Said(kept.said, unit_of(task.case), 1.0)
+    if values.ndim == 3:  # noqa: PLR2004 (rows, columns, and the two classes)
+        sums = base + values.sum(axis=1)
+        gap = np.abs(sums - kept.said[:n_rows, None]).mean(axis=0)
+        positive = int(np.argmin(gap))
+        values, base = values[..., positive], base[[positive]]
+    elif hasattr(opened.final, "classes_"):
+        margin = added_output(kept, opened.final)
+        if margin is None:
+            return None
+        said = margin
+    return exact_result(
+        kept, add_up_codes(task, opened, values), float(base[0]), said, BY_SHAP
+    )
+
+
+def shap_values(
+    final: object, rows: Floats, background: Floats
+) -> tuple[Floats, Floats]:
+    """Return interventional TreeSHAP values of encoded columns.
+
+    Parameters
+    ----------
+    final : object
+        A fitted tree model that shap knows.
+    rows, background : ndarray of shapes (n, p) and (m, p)
+        Every background row is used.
+
+    Returns
+    -------
+    values : ndarray of shape (n, p) or (n, p, k)
+        In the model's raw output: the probability of each class for forests.
+    base : ndarray of shape (1,) or (k,)
+        Mean output over the background.
+
+    Notes
+    -----
+    An array as background would silently be cut to 100 rows (shap issue 3680); the
+    masker is told not to.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of shap's own imports
+        import shap  # noqa: PLC0415 (three to six seconds)
+
+    masker = shap.maskers.Independent(background, max_samples=len(background))
+    explainer = shap.TreeExplainer(final, masker, feature_perturbation="interventional")
+    values = explainer.shap_values(rows, check_additivity=False)
+    return np.asarray(values), np.ravel(explainer.expected_value)
+
+
+def _sampled(task: Task, seed: int, max_evaluations: int) -> Attributions:
+    per_row = 2 * MIN_PAIRS * max(task.rows.shape[1] - 1, 1)
+    affordable = max(SAMPLER_WORK // per_row, SAMPLER_MIN_ROWS)
+    kept, _ = task.first(affordable, len(task.background))
+    found = sampled_shapley(
+        lambda frame: _by_class(task.case, score_frame(task.case, frame)),
+        kept.rows,
+        kept.background,
+        rng=np.random.default_rng(seed),
+        max_evaluations=max_evaluations,
+    )
+    n_rows = len(kept.rows)
+    output, others = kept.said[:n_rows], kept.said[n_rows:].mean(axis=0)
+    if output.ndim > 1:
+        own = np.argmax(output, axis=1)
+        output, others = output[np.arange(n_rows), own], others[own]
+    return Attributions(
+        values=pd.DataFrame(
+            found.values, index=kept.rows.index, columns=kept.rows.columns
+        ),
+        se=found.se,
+        crossed=found.crossed,
+        base=found.base,
+        output=output,
+        background_output=np.broadcast_to(others, n_rows),
+        method=SAMPLED,
+        unit=unit_of(task.case),
+        n_background=len(kept.background),
+        n_pairs=found.n_pairs,
+        n_evaluations=found.n_evaluations,
+        precise=found.precise,
+    )
