@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from readiness.config import CaseFile, ColumnSection
@@ -232,5 +233,61 @@ def _require_fitting(name: str, kind: str, inferred: str, *, known: bool) -> Non
         msg = (
             f"columns.{name}.kind is {kind!r}, but the values of the column are "
             f"{inferred}. Correct the kind, or the type in the file."
+        )
+        raise CaseError(msg)
+
+
+def changed_kinds(
+    known: pa.Schema, schema: pa.Schema, names: Iterable[str]
+) -> Mapping[str, tuple[str, str]]:
+    """Return the columns whose kind differs, with the known and the found kind.
+
+    Numbers and booleans are not told apart; a column without any value has no kind.
+    """
+    changed = {}
+    for name in names:
+        if name not in schema.names or name not in known.names:
+            continue
+        pair = known.field(name).type, schema.field(name).type
+        expected, found = (kind_of(kind) or "unusable" for kind in pair)
+        alike = {expected, found} <= {"numeric", "boolean"}
+        if expected != found and not alike and not any(map(pa.types.is_null, pair)):
+            changed[name] = (expected, found)
+    return changed
+
+
+def require_usable(file: CaseFile, tables: Mapping[str, Table]) -> None:
+    """Raise CaseError where time is no time, or weights are unusable."""
+    data = file.data
+    spans = data.block is not None and block_span(data.block) is not None
+    if spans and data.time is None:
+        msg = f"data.block is {data.block!r}, which needs data.time. Name the column."
+        raise CaseError(msg)
+    for table in tables.values():
+        if data.time in table.schema.names:
+            kind = table.schema.field(data.time).type
+            if kind_of(kind) != "time":
+                msg = (
+                    f"data.time must hold dates or timestamps; {data.time!r} of the "
+                    f"{table.name} table holds {kind}. Convert the column."
+                )
+                raise CaseError(msg)
+        if data.weight is not None and data.weight in table.schema.names:
+            _require_weights(table, data.weight)
+
+
+def _require_weights(table: Table, name: str) -> None:
+    kind = table.schema.field(name).type
+    if kind_of(kind) not in ("numeric", "boolean"):
+        msg = f"data.weight must be numeric; {name!r} holds {kind}."
+        raise CaseError(msg)
+    values = table.column(name).cast(pa.float64(), safe=False)
+    weights = values.to_numpy().astype(float)
+    n_bad = int((~np.isfinite(weights) | (weights < 0)).sum())
+    if n_bad or not weights.sum() > 0:
+        msg = (
+            f"Weights must be finite, not negative, and not all zero; {n_bad} of "
+            f"{len(weights)} in {name!r} of the {table.name} table are not. "
+            "Correct them or remove data.weight."
         )
         raise CaseError(msg)

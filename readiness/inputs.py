@@ -1,0 +1,101 @@
+"""What a case names, loaded: its tables and its model, from files or from memory."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from readiness.config import CaseFile
+from readiness.errors import CaseError
+from readiness.models import Model, load_model, wrap_model
+from readiness.tables import Table, load_table, table_from_frame
+from readiness.trust import Loaded
+
+TABLES = ("training", "reference", "current")
+
+
+def load_tables(
+    file: CaseFile,
+    base: Path,
+    folder: Path,
+    *,
+    frames: Mapping[str, pd.DataFrame | pa.Table] | None,
+    current: Path | None,
+) -> Mapping[str, Table]:
+    """Return the tables of a case by name, from files or from memory.
+
+    Parameters
+    ----------
+    file, base, frames, current
+        As `case.load_case`.
+    folder : pathlib.Path
+        Private folder for the Parquet copies of CSV files.
+
+    Raises
+    ------
+    CaseError
+        When `frames` holds no reference, or another name than a table's.
+    InputError
+        As `tables.load_table`.
+    """
+    if frames is not None:
+        unknown = set(frames) - set(TABLES)
+        if unknown or "reference" not in frames:
+            msg = (
+                f"frames must hold 'reference' and may hold 'training' and 'current'; "
+                f"it holds {sorted(frames)!r}."
+            )
+            raise CaseError(msg)
+        return {
+            name: table_from_frame(frames[name], name)
+            for name in TABLES
+            if name in frames
+        }
+    data = file.data
+    sources = {
+        "training": data.training,
+        "reference": data.reference,
+        "current": data.current if current is None else os.path.abspath(current),  # noqa: PTH100 (resolve would follow links)
+    }
+    return {
+        name: load_table(source, base, name, work=folder)
+        for name, source in sources.items()
+        if source is not None
+    }
+
+
+def model_of(file: CaseFile, base: Path, model: object | None) -> Model:
+    """Return the model passed in memory, or the one the case names."""
+    if model is None:
+        return load_model(file.model, base)
+    loaded = Loaded(
+        found=model, format="object", sha256=None, trusted_by="passed in memory"
+    )
+    return wrap_model(loaded, file.model)
+
+
+def outputs_of(model: Model, tables: Mapping[str, Table]) -> str:
+    """Return what a model gives: stored predictions tell by their type.
+
+    Fractions of a binary case are probabilities; anything else names a class.
+    """
+    if model.column is None or model.task == "regression":
+        return model.outputs
+    kind = tables["reference"].schema.field(model.column).type
+    is_fraction = pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return "probability" if is_fraction and model.task == "binary" else "class"
+
+
+def model_key(model: Model, file: CaseFile) -> str:
+    """Return what names the model in the cache of a run.
+
+    An installed function keeps its name; an object in memory has none.
+    """
+    if model.format == "object":
+        return f"object {secrets.token_hex(16)}"
+    if model.sha256 is None:
+        return f"{model.format} {file.model.callable or file.model.predictions}"
+    return f"{model.sha256} {file.model.callable or ''}"
