@@ -155,13 +155,15 @@ def sweep(out: Path) -> list[tuple[str, str]]:
     abandoned = []
     with mutex(out):
         for folder in sorted(out.glob("*/.staging-*[0-9a-f]")):
+            run_id = folder.name.removeprefix(".staging-")
+            if not RUN_ID.fullmatch(run_id):
+                continue
             lock = _lock_file(folder)
             with lock.open("a") as stream:
                 try:
                     fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     continue
-                run_id = folder.name.removeprefix(".staging-")
                 end_marked(run_id)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink(missing_ok=True)

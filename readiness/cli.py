@@ -1,0 +1,159 @@
+"""The command line: arguments only; every command is one call."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from readiness import __version__
+from readiness.errors import ReadinessError, Reason
+
+if TYPE_CHECKING:
+    from readiness.runner import RunSummary
+
+EXIT_ERROR = 3  # a usage error too: 2 means INCOMPLETE
+EXISTING_FOLDER = click.Path(path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+
+@click.group()
+@click.version_option(__version__, prog_name="readiness")
+def commands() -> None:
+    """Ask whether a tabular model is ready for real life, and what would break it."""
+
+
+@commands.command()
+@click.option("--out", type=ANY_PATH, default="runs", show_default=True)
+def demo(out: Path) -> int:
+    """Prepare the flights case and review it."""
+    from readiness import starter  # noqa: PLC0415 (heavy)
+
+    return starter.demo(out)
+
+
+@commands.command()
+@click.argument("folder", type=ANY_PATH)
+@click.option("--model", required=True, help="Model file, or file.py:function.")
+@click.option("--reference", required=True, type=ANY_PATH, help="Labelled rows.")
+@click.option("--training", type=ANY_PATH, help="What the model was fitted on.")
+@click.option("--current", type=ANY_PATH, help="Recent production rows.")
+@click.option("--target", required=True, help="The label column.")
+def init(**values: object) -> int:
+    """Write a case file and a policy with comments into FOLDER."""
+    from readiness import starter  # noqa: PLC0415 (heavy)
+
+    click.echo(starter.init(**values))
+    return 0
+
+
+@commands.command()
+@click.argument("case", type=ANY_PATH)
+@click.option("--policy", type=ANY_PATH, help="Default: policy.toml beside the case.")
+@click.option("--out", type=ANY_PATH, default="runs", show_default=True)
+@click.option("--only", default="", help="Dimensions, such as coverage,drift.")
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "full"]),
+    default="quick",
+    show_default=True,
+)
+@click.option("--current", type=ANY_PATH, help="Recent rows, instead of the case's.")
+@click.option("--jobs", type=click.IntRange(1), help="Notebooks at a time.")
+@click.option("--timeout", type=float, help="Seconds for the whole run.")
+@click.option("--cell-timeout", type=click.IntRange(1), help="Seconds for one cell.")
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--strict", is_flag=True, help="Refuse untested package versions.")
+def run(case: Path, only: str, **values: object) -> int:
+    """Review the model that the case file CASE describes."""
+    from readiness.progress import show_progress  # noqa: PLC0415 (heavy)
+    from readiness.runner import run_review  # noqa: PLC0415 (heavy)
+
+    given = {name: value for name, value in values.items() if value is not None}
+    dimensions = [part.strip() for part in only.split(",") if part.strip()]
+    summary = run_review(case, only=dimensions, progress=show_progress(), **given)  # type: ignore[arg-type]  # click checked the types
+    return tell(summary)
+
+
+@commands.command()
+@click.argument("folder", type=ANY_PATH, default="runs")
+@click.option("--reindex", is_flag=True, help="Rebuild it from the run directories.")
+def history(folder: Path, *, reindex: bool) -> int:
+    """List the runs in FOLDER."""
+    from readiness import history as index  # noqa: PLC0415 (not needed elsewhere)
+
+    if reindex:
+        click.echo(f"{index.reindex(folder)} runs", err=True)
+    for row in index.read_history(folder):
+        outcome = f"{row.outcome} {row.reason}" if row.reason else row.outcome
+        fields = (row.run_id, row.case_name, row.status, outcome, row.headline)
+        click.echo("\t".join(fields))
+    return 0
+
+
+@commands.command()
+@click.argument("folder", metavar="RUN", type=ANY_PATH)
+def verify(folder: Path) -> int:
+    """Compare every file of a published RUN with its manifest."""
+    from readiness import manifest  # noqa: PLC0415 (not needed elsewhere)
+
+    altered = manifest.verify(folder)
+    for line in altered:
+        click.echo(line)
+    if altered:
+        click.echo(f"error: {Reason.ALTERED}: {len(altered)} files differ.", err=True)
+        return EXIT_ERROR
+    click.echo("unaltered")
+    return 0
+
+
+@commands.command()
+@click.argument("case", type=ANY_PATH, required=False)
+def lab(case: Path | None) -> int:
+    """Open the notebooks on a CASE in JupyterLab; the flights without one."""
+    from readiness import starter  # noqa: PLC0415 (heavy)
+
+    return starter.lab(case)
+
+
+def tell(summary: "RunSummary") -> int:
+    """Print a run's outcome in one line, and why there is none; return the exit code.
+
+    Parameters
+    ----------
+    summary : RunSummary
+        From `runner.run_review`.
+    """
+    counts = ", ".join(
+        f"{count} {status.replace('_', ' ')}"
+        for status, count in summary.counts.items()
+    )
+    place = summary.index_path or "nothing published"
+    click.echo(f"{summary.outcome}: {counts or 'no checks'}; {place}")
+    if summary.reason:
+        complain(summary.reason, summary.message.removeprefix("No verdict. "))
+    return summary.exit_code
+
+
+def complain(code: str, message: str) -> None:
+    """Say in one line on standard error what is wrong."""
+    from readiness.text import printable  # noqa: PLC0415 (rarely needed)
+
+    click.echo(f"error: {code}: {printable(' '.join(message.split()))}", err=True)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    try:
+        code = commands.main(arguments, prog_name="readiness", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        code = leaving.exit_code
+    except click.ClickException as error:
+        complain(Reason.USAGE, f"{error.format_message()} See readiness --help.")
+        code = EXIT_ERROR
+    except click.Abort:
+        code = 130
+    except ReadinessError as error:
+        complain(error.code, str(error))
+        code = EXIT_ERROR
+    sys.exit(code)

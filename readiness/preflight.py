@@ -1,0 +1,236 @@
+"""PUBLISH: everything that can be found wrong before a kernel is started."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from readiness.checks import FoundCheck, all_checks, user_checks
+from readiness.config import CaseFile, read_case
+from readiness.errors import CaseError, InputError, ReadinessError, Reason, RunError
+from readiness.manifest import environment, file_sha256, outside_bounds
+from readiness.metrics import default_metric, find_metric
+from readiness.notebooks import Notebook, find_notebooks
+from readiness.policy import (
+    declared,
+    limits_in_force,
+    load_policy,
+    require_a_required_limit,
+)
+from readiness.sources import find_files
+
+PROFILES = ("quick", "full")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What somebody asked of a run; see `runner.run_review`."""
+
+    policy: Path | None
+    out: Path
+    only: tuple[str, ...]
+    profile: str
+    current: Path | None
+    jobs: int | None
+    timeout_s: float
+    cell_timeout_s: int
+    seed: int
+    cluster: str
+    strict: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A run that may start.
+
+    Parameters
+    ----------
+    case_path, file : pathlib.Path, CaseFile
+        The case.
+    policy_path : pathlib.Path or None
+        The policy in force; None for the tier's own limits.
+    notebooks : tuple of Notebook
+        What will be executed.
+    inputs : mapping of str to pathlib.Path
+        Every file the run rests on, by the name it is reported under.
+    hashes : mapping of str to str
+        Their sha256 before the run.
+    about : mapping
+        What results.json says that is known by now.
+    """
+
+    case_path: Path
+    file: CaseFile
+    policy_path: Path | None
+    notebooks: tuple[Notebook, ...]
+    inputs: Mapping[str, Path]
+    hashes: Mapping[str, str]
+    about: Mapping[str, Any]
+
+
+def look_over(case: Path, options: Options) -> Ready:
+    """Read case and policy, find the notebooks and hash the inputs.
+
+    No model is loaded and no notebook is run.
+
+    Parameters
+    ----------
+    case : pathlib.Path
+        The case file.
+    options : Options
+        What was asked.
+
+    Raises
+    ------
+    ReadinessError
+        Naming what is wrong, where, and how to mend it.
+    """
+    case = case.absolute()
+    _check_options(options)
+    file = read_case(case)
+    policy_path = options.policy or _beside(case)
+    own = file.review.notebooks
+    notebooks = find_notebooks(case.parent / own if own else None, options.only)
+    policy = _check_policy(case, file, policy_path)
+    inputs = _inputs(case, file, policy_path, notebooks, options.current)
+    hashes = {name: file_sha256(path) for name, path in inputs.items()}
+    measured_with = environment()
+    notes = outside_bounds(measured_with["packages"])
+    if notes and options.strict:
+        msg = (
+            f"--strict wants tested versions only; installed is {notes[0]}. "
+            "Install the versions of the lock file."
+        )
+        raise RunError(msg, Reason.USAGE)
+    return Ready(
+        case_path=case,
+        file=file,
+        policy_path=policy_path,
+        notebooks=notebooks,
+        inputs=inputs,
+        hashes=hashes,
+        about={
+            "case": file.name,
+            "title": file.title,
+            "decision": file.decision,
+            "owner": file.owner,
+            "tier": policy["tier"],
+            "profile": options.profile,
+            "seed": options.seed,
+            "partial": bool(options.only),
+            "only": tuple(dict.fromkeys(one.dimension for one in notebooks))
+            if options.only
+            else (),
+            "inputs": hashes,
+            "policy": policy,
+            "environment": {**measured_with, "notes": notes},
+        },
+    )
+
+
+def changed_inputs(ready: Ready) -> list[str]:
+    """Return the names of the inputs whose content is not what it was."""
+    return [name for name, path in ready.inputs.items() if _changed(ready, name, path)]
+
+
+def _changed(ready: Ready, name: str, path: Path) -> bool:
+    try:
+        return file_sha256(path) != ready.hashes[name]
+    except OSError:
+        return True
+
+
+def _check_options(options: Options) -> None:
+    wrong = None
+    if options.profile not in PROFILES:
+        wrong = f"--profile must be quick or full; it is {options.profile!r}."
+    elif options.jobs is not None and options.jobs < 1:
+        wrong = f"--jobs must be at least 1; it is {options.jobs}."
+    elif options.timeout_s <= 0 or options.cell_timeout_s < 1:
+        wrong = "--timeout and --cell-timeout must be at least one second."
+    elif not -(2**31) <= options.seed < 2**31:
+        wrong = f"--seed must fit in 32 bits; it is {options.seed}."
+    if wrong:
+        raise RunError(wrong, Reason.USAGE)
+
+
+def _beside(case: Path) -> Path | None:
+    path = case.parent / "policy.toml"
+    return path if path.is_file() else None
+
+
+def _check_policy(case: Path, file: CaseFile, path: Path | None) -> dict[str, Any]:
+    model = file.model
+    if model.metric:
+        metric = find_metric(model.metric, model.task)
+    else:
+        metric = default_metric(model.task)
+    checks = _checks(case, file)
+    policy = load_policy(path, file, checks.values(), metric.name)
+    facts = declared(file, metric.name, higher_is_better=metric.higher_is_better)
+    require_a_required_limit(
+        limit
+        for one in checks.values()
+        for limit in limits_in_force(one.check, policy, facts)
+    )
+    return {
+        "file": path.name if path else None,
+        "sha256": policy.sha256,
+        "tier": policy.tier,
+        "limits_set": sum(len(metrics) for metrics in policy.limits.values()),
+        "waivers": len(policy.waivers),
+    }
+
+
+def _checks(case: Path, file: CaseFile) -> Mapping[str, FoundCheck]:
+    own = file.review.checks
+    if not own:
+        return all_checks()
+    try:
+        return {**all_checks(), **user_checks(case.parent / own)}
+    except ReadinessError:
+        raise
+    except Exception as cause:
+        msg = f"The checks in {own!r} cannot be imported: {type(cause).__name__}."
+        raise CaseError(msg) from cause
+
+
+def _inputs(
+    case: Path,
+    file: CaseFile,
+    policy: Path | None,
+    notebooks: tuple[Notebook, ...],
+    current: Path | None,
+) -> dict[str, Path]:
+    """Return every file the run rests on, by the name it is reported under."""
+    base = case.parent
+    inputs = {"case": case}
+    if policy is not None:
+        inputs["policy"] = policy
+    if file.model.path is not None:
+        inputs["model"] = _model_file(base, file.model.path)
+    data = file.data
+    newest = os.path.abspath(current) if current else data.current  # noqa: PTH100 (resolve would follow links)
+    tables = {"training": data.training, "reference": data.reference, "current": newest}
+    for name, source in tables.items():
+        paths = find_files(source, base, name) if source else []
+        for number, path in enumerate(paths, start=1):
+            inputs[name if len(paths) == 1 else f"{name} {number}"] = path
+    if file.review.notebooks:
+        own = (base / file.review.notebooks).resolve()
+        inputs |= {
+            f"notebook {n.name}": n.path for n in notebooks if own in n.path.parents
+        }
+    if file.review.checks:
+        found = sorted((base / file.review.checks).glob("[a-z]*.py"))
+        inputs |= {f"check {path.stem}": path for path in found}
+    return inputs
+
+
+def _model_file(base: Path, source: str) -> Path:
+    path = base / source
+    if not path.is_file():
+        msg = f"The model {source!r} is no file beside the case. Correct model.path."
+        raise InputError(msg)
+    return path

@@ -1,0 +1,216 @@
+"""PUBLISH: everything a run leaves, made in private and shown by one rename."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from pathlib import Path
+from typing import Any
+
+from readiness.collect import (
+    SCHEMA_VERSION,
+    Gathered,
+    notebook_entries,
+    results_digest,
+)
+from readiness.errors import Reason, RunError
+from readiness.history import Run, add_runs
+from readiness.junit import junit_xml
+from readiness.manifest import write_manifest
+from readiness.notebooks import Notebook, read_notebook
+from readiness.result import Outcome, result_to_dict
+from readiness.staging import Staging, json_text, settle, write_text
+
+LATEST = "latest"
+KEPT_FOR_DIAGNOSIS = ("run.json", "events.jsonl", "results", "logs")
+
+
+def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
+    """Return the content of results.json.
+
+    Parameters
+    ----------
+    about : mapping
+        What was known when the run began: ``run_id, case, title, decision, owner,
+        tier, created_utc, profile, seed, partial, only, inputs, policy, environment``.
+    gathered : Gathered
+        What the notebooks left.
+    """
+    verdict = gathered.verdict
+    only = ", ".join(about["only"])
+    partly = f"Only {only} was reviewed. " if about["partial"] else ""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **{key: value for key, value in about.items() if key != "only"},
+        "only": list(about["only"]),
+        "outcome": str(verdict.outcome),
+        "reason_code": verdict.reason_code,
+        "headline": partly + verdict.headline,
+        "complete": verdict.outcome is not Outcome.ERROR,
+        "notebooks": notebook_entries(gathered),
+        "checks": [result_to_dict(one) for one in gathered.results],
+        "ledger": dict(gathered.ledger),
+        "facts": dict(gathered.facts),
+        "results_digest": results_digest(gathered.results, gathered.ledger),
+    }
+
+
+def publish(
+    staging: Staging,
+    gathered: Gathered,
+    results: Mapping[str, Any],
+    hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Path:
+    """Make the run directory and show it by a rename.
+
+    Parameters
+    ----------
+    staging : Staging
+        The run's private folder.
+    gathered : Gathered
+        Names the notebooks.
+    results : mapping
+        The content of results.json.
+    hold : callable
+        Gives a context in which no signal cuts the last step in two.
+
+    Returns
+    -------
+    pathlib.Path
+        The published directory; under ``failed`` for a run without a verdict.
+
+    Raises
+    ------
+    RunError
+        ``STORAGE`` or ``EXISTS``; nothing is published then.
+    """
+    failed = results["outcome"] == Outcome.ERROR
+    target = staging.failed_target if failed else staging.target
+    public = staging.folder / "public"
+    notebooks = [one.notebook for one in gathered.ended]
+    try:
+        public.mkdir()
+        _copy_tables(staging.folder, public, results)
+        _write_pages(staging.folder, public, notebooks, results)
+        write_text(public / "results.json", json_text(results))
+        write_text(public / "junit.xml", junit_xml(results))
+        if failed:
+            _keep_for_diagnosis(staging.folder, public)
+        write_manifest(public, _about(results))
+        with hold():
+            settle(staging, public, target)
+            if not failed:
+                write_text(staging.out / staging.case / LATEST, f"{staging.run_id}\n")
+    except OSError as cause:
+        msg = (
+            f"The run cannot be written to {str(staging.out)!r}: {cause.strerror}. "
+            "Earlier runs are untouched."
+        )
+        raise RunError(msg, Reason.STORAGE) from cause
+    return target
+
+
+def keep_remains(staging: Staging) -> Path | None:
+    """Keep, unrendered, what a run left that was stopped or could not be published."""
+    public = staging.folder / "public"
+    remains = staging.folder / "remains"
+    try:
+        remains.mkdir()
+        _keep_for_diagnosis(staging.folder, remains)
+        if (staging.folder / "notebooks").is_dir():
+            (staging.folder / "notebooks").rename(remains / "notebooks")
+        shutil.rmtree(public, ignore_errors=True)
+        settle(staging, remains, staging.failed_target)
+    except (OSError, RunError):  # a full disk: nothing can be kept
+        return None
+    return staging.failed_target
+
+
+def record(staging: Staging, results: Mapping[str, Any], folder: Path | None) -> None:
+    """Add the run to the history; raises RunError as `history.add_runs`."""
+    failed = results["outcome"] == Outcome.ERROR
+    path = folder.relative_to(staging.out).as_posix() if folder else ""
+    row = Run(
+        run_id=staging.run_id,
+        case_name=staging.case,
+        created=results["created_utc"],
+        outcome=results["outcome"],
+        reason=results["reason_code"],
+        headline=results["headline"],
+        digest=results["results_digest"],
+        path=path,
+        status="failed" if failed else "published",
+    )
+    add_runs(staging.out, [row])
+
+
+def _copy_tables(folder: Path, public: Path, results: Mapping[str, Any]) -> None:
+    """Copy the tables that the results name: nothing else a kernel wrote goes out."""
+    tables = public / "tables"
+    tables.mkdir()
+    for name in {name for one in results["checks"] for name in one["tables"]}:
+        source = folder / "tables" / name
+        if source.parent.samefile(folder / "tables") and not source.is_symlink():
+            shutil.copyfile(source, tables / name)
+
+
+def _write_pages(
+    folder: Path,
+    public: Path,
+    notebooks: list[Notebook],
+    results: Mapping[str, Any],
+) -> None:
+    from readiness import pages  # noqa: PLC0415 (brings nbconvert)
+
+    executed = public / "notebooks"
+    executed.mkdir()
+    nodes = {}
+    for one in notebooks:
+        node = _executed(folder, one)
+        _write_notebook(node, executed / f"{one.name}.ipynb")
+        nodes[one.name] = node
+    for name, node in nodes.items():
+        page = pages.render_notebook(node, results, name)
+        write_text(public / f"{name}.html", page)
+    write_text(public / "index.html", pages.render_index(results))
+    write_text(public / "report.html", pages.render_report(results, nodes))
+
+
+def _executed(folder: Path, notebook: Notebook) -> Any:  # noqa: ANN401 (nbformat has no types)
+    """Return the executed notebook; as stored, without outputs, when there is none."""
+    try:
+        node = read_notebook(folder / "notebooks" / f"{notebook.name}.ipynb")
+    except RunError:
+        node = read_notebook(notebook.path)
+        for cell in node.cells:
+            if cell.cell_type == "code":
+                cell.outputs = []
+    said = node.metadata.get("papermill", {})
+    if "input_path" in said:  # the paths of this machine are nobody's business
+        said["input_path"] = said["output_path"] = f"{notebook.name}.ipynb"
+    return node
+
+
+def _write_notebook(node: Any, path: Path) -> None:  # noqa: ANN401 (nbformat has no types)
+    import nbformat  # noqa: PLC0415 (heavy)
+
+    write_text(path, nbformat.writes(node))  # type: ignore[no-untyped-call]  # nbformat has no types
+
+
+def _keep_for_diagnosis(folder: Path, target: Path) -> None:
+    for name in KEPT_FOR_DIAGNOSIS:
+        with suppress(FileNotFoundError):
+            (folder / name).rename(target / name)
+
+
+def _about(results: Mapping[str, Any]) -> dict[str, Any]:
+    facts = results["facts"]
+    return {
+        "run_id": results["run_id"],
+        "case": results["case"],
+        "outcome": results["outcome"],
+        "results_digest": results["results_digest"],
+        "inputs": results["inputs"],
+        "model_sha256": facts.get("model_sha256"),
+        "policy": results["policy"],
+        "environment": results["environment"],
+    }
