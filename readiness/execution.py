@@ -17,7 +17,7 @@ from readiness.notebooks import (
     read_notebook,
     without_iri_checker,
 )
-from readiness.outputs import cap_outputs
+from readiness.printed import cap_outputs
 from readiness.processes import die_with_parent
 
 START_TIMEOUT_S = 180
