@@ -125,15 +125,20 @@ def scores(case: Case, table_name: str, *, labelled: bool = True) -> Scores:
     _require_features(case, table_name)
     path = _score_file(case, table_name)
     if case.model.column is None:
-        for count in _COUNTS.get():
-            if path.name not in count.files:
-                count.files.add(path.name)
-                count.calls += table.n_rows
+        charge(path.name, table.n_rows)
     found = _read(case, table_name, path, labelled=labelled)
     if not len(found.row):
         msg = f"No row of the {table_name} table can be used: {dict(found.left_out)}."
         raise NotAssessedError(msg, Reason.NO_LABELS)
     return found
+
+
+def charge(name: str, n_rows: int) -> None:
+    """Count rows given to the model for a shared file, once per `count_calls`."""
+    for count in _COUNTS.get():
+        if name not in count.files:
+            count.files.add(name)
+            count.calls += n_rows
 
 
 def _require_features(case: Case, table_name: str) -> None:
