@@ -81,9 +81,7 @@ def merge_extremes(a: Extremes, b: Extremes) -> Extremes:
     # The second must come from another block than the first.
     own = (blocks == blocks[first]) & a.by_block
     own[first] = False
-    return _two_highest(
-        np.where(own, -np.inf, values), blocks, by_block=a.by_block
-    )
+    return _two_highest(np.where(own, -np.inf, values), blocks, by_block=a.by_block)
 
 
 def categories(values: pa.Array, block: Ints | None) -> Categories:

@@ -53,7 +53,9 @@ def keyed_sums(keys: Ints, columns: Floats) -> KeyedSums:
 
 def merge_sums(a: KeyedSums, b: KeyedSums) -> KeyedSums:
     """Return the sums of two sets of rows together."""
-    return keyed_sums(np.concatenate([a.keys, b.keys]), np.concatenate([a.sums, b.sums]))
+    return keyed_sums(
+        np.concatenate([a.keys, b.keys]), np.concatenate([a.sums, b.sums])
+    )
 
 
 def share_counts(
@@ -144,8 +146,6 @@ def _effective_rows(
         return float(n_blocks), 0.0, n_blocks
     total = float(counts.totals[0])
     se = float(np.sqrt(squares * n_blocks / (n_blocks - 1))) / total
-    of_rows, of_blocks = (
-        student_quantile(n - 1) for n in (counts.n_rows, n_blocks)
-    )
+    of_rows, of_blocks = (student_quantile(n - 1) for n in (counts.n_rows, n_blocks))
     factor = (of_rows / of_blocks) ** 2
     return min(variance / se**2 * factor, float(counts.n_rows)), se, n_blocks
