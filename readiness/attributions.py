@@ -94,7 +94,11 @@ def attributions(
     said = _by_class(case, score_frame(case, task.together()))
     task = replace(task, said=said)
     found = _exact(task) or _sampled(task, seed, max_evaluations)
-    return replace(found, seconds=time.perf_counter() - started)
+    return replace(
+        found,
+        n_scored=found.n_scored + len(said),
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _by_class(case: Case, scores: Floats) -> Floats:
@@ -217,6 +221,6 @@ def _sampled(task: Task, seed: int, max_evaluations: int) -> Attributions:
         unit=unit_of(task.case),
         n_background=len(kept.background),
         n_pairs=found.n_pairs,
-        n_evaluations=found.n_evaluations,
+        n_scored=found.n_evaluations,
         precise=found.precise,
     )

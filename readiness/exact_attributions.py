@@ -39,9 +39,10 @@ class Attributions:
         The route in words; ``"log-odds"``, ``"probability"`` (of the positive
         class; of the predicted class where there are several), ``"class (0 or 1)"``
         or ``"target unit"``.
-    n_background, n_pairs, n_evaluations : int
-        Background rows used, antithetic pairs per row and rows given to the model
-        by the sampler (0 on an exact route).
+    n_background, n_pairs : int
+        Background rows used, and antithetic pairs per row (0 on an exact route).
+    n_scored : int
+        Rows given to the model through its own door.
     precise : bool
         False where the sampler ended at its budget, not at its precision.
     seconds : float
@@ -58,7 +59,7 @@ class Attributions:
     unit: str
     n_background: int
     n_pairs: int = 0
-    n_evaluations: int = 0
+    n_scored: int = 0
     precise: bool = True
     seconds: float = 0.0
 

@@ -1,0 +1,240 @@
+"""X2: which columns the model leans on, and how sure that is."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from readiness.case import Case
+from readiness.checks.explainability._explained import DEFAULTS, Explained, explained
+from readiness.errors import NotAssessedError, Reason
+from readiness.figures import draw_intervals, new_figure
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.stats import (
+    Floats,
+    Interval,
+    clustered_interval,
+    empty_row,
+    summary_frame,
+    summary_row,
+    weighted_mean,
+)
+from readiness.text import number, visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZE, HALF_WIDTH = "mean_abs_attribution", "attribution_half_width"
+N_NAMED = 3
+
+
+def measure(case: Case, options: Options) -> Measurement:
+    """Measure the mean size of each raw column's attributions, with its error.
+
+    Parameters
+    ----------
+    case : Case
+        Needs a model that can score altered rows.
+    options : Options
+        ``rows`` (2,000) random reference rows, explained against ``background``
+        (1,000) others; ``evaluations``: the most rows a sampled route may score.
+
+    Returns
+    -------
+    Measurement
+        Per column ``mean_abs_attribution`` (unit of the output: log-odds,
+        probability or target unit) and ``attribution_half_width``: the larger half
+        of its interval as a share of the largest mean. Table ``importance``: the
+        same beside the mean signed attribution and the part of the interval that is
+        due to sampling the explanation.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_RESCORING; NOT_MEASURED where no column ever changes the output.
+
+    Notes
+    -----
+    Interventional Shapley values of the raw columns: what the *model* uses, not what
+    moves the world. Several classes: the probability of the class predicted for the
+    row. The interval covers the choice of rows (clustered) and, on the sampled
+    route, the draws; noise inflates a mean size, so its lower limit is moved down by
+    the most that noise may have added. The half-width is an upper limit of the
+    error: it is judged as lying between nothing and itself, so a wide one is
+    inconclusive, never a fail. Under 30 blocks nothing is decided.
+
+    References
+    ----------
+    S. Lundberg, S.-I. Lee (2017), arXiv:1705.07874.
+    """
+    rows = explained(case, options)
+    sizes = np.abs(rows.found.values.to_numpy())
+    noise = _noise(rows)
+    intervals = {
+        name: _interval(rows, sizes[:, place], float(noise[place]))
+        for place, name in enumerate(rows.found.values.columns)
+    }
+    top = max(one.value for one in intervals.values())
+    if not top > 0:
+        msg = "No column ever changes the model's output, so nothing can be explained."
+        raise NotAssessedError(msg, Reason.NOT_MEASURED)
+    ordered = sorted(intervals, key=lambda name: -intervals[name].value)
+    summary = summary_frame(
+        [
+            row
+            for name in ordered
+            for row in _rows(name, intervals[name], top, rows.found.unit)
+        ]
+    )
+    table = _table(rows, intervals, ordered, noise)
+    return Measurement(
+        summary=summary, tables={"importance": table}, notes=_notes(rows, table)
+    )
+
+
+def _noise(rows: Explained) -> Floats:
+    """Return, per column, the most that noise of the draws may add to a mean size."""
+    found = rows.found
+    inflation = np.mean(np.abs(found.values.to_numpy()) - found.crossed, axis=0)
+    noise: Floats = np.maximum(inflation, 0.0)
+    return noise
+
+
+def _interval(rows: Explained, sizes: Floats, noise: float) -> Interval:
+    found = clustered_interval(weighted_mean(sizes, rows.weight), rows.clusters)
+    return replace(found, ci_low=max(found.ci_low - noise, 0.0))
+
+
+def _half_width(one: Interval) -> float:
+    return max(one.value - one.ci_low, one.ci_high - one.value)
+
+
+def _rows(name: str, one: Interval, top: float, unit: str) -> list[dict[str, Any]]:
+    size = summary_row(SIZE, name, one, unit)
+    share = _half_width(one) / top
+    if not np.isfinite(share):
+        reason = Reason.TOO_FEW_BLOCKS
+        return [size, empty_row(HALF_WIDTH, name, reason, "share", one.n_rows)]
+    width = replace(one, value=share, ci_low=0.0, ci_high=share, se=float("nan"))
+    return [size, summary_row(HALF_WIDTH, name, width, "share")]
+
+
+def _table(
+    rows: Explained,
+    intervals: dict[str, Interval],
+    ordered: list[str],
+    noise: Floats,
+) -> pd.DataFrame:
+    signed = rows.found.values.mean()
+    inflation = dict(zip(intervals, noise, strict=True))
+    return pd.DataFrame(
+        [
+            {
+                "column": name,
+                "mean_abs_attribution": intervals[name].value,
+                "ci_low": intervals[name].ci_low,
+                "ci_high": intervals[name].ci_high,
+                "mean_attribution": signed[name],
+                "noise_of_draws": inflation[name],
+                "rows": intervals[name].n_rows,
+                "blocks": intervals[name].n_blocks,
+                "unit": rows.found.unit,
+            }
+            for name in ordered
+        ]
+    )
+
+
+def _notes(rows: Explained, table: pd.DataFrame) -> tuple[str, ...]:
+    found = rows.found
+    total = float(table["mean_abs_attribution"].sum())
+    named = [
+        f"{visible(row['column'], 40)} "
+        f"({number(row['mean_abs_attribution'] / total, 'share')} of all attribution)"
+        for row in table.head(N_NAMED).to_dict("records")
+    ]
+    notes = [
+        f"The model leans most on {_listed(named)}.",
+        (
+            f"From {len(found.values):,} of {rows.n_table:,} reference rows, each "
+            f"explained against {found.n_background:,} others ({found.method}, in "
+            f"{found.unit})."
+        ),
+    ]
+    if len(found.values) < rows.n_wanted:
+        notes.append(
+            f"Explaining this model is slow, so {len(found.values):,} rows were "
+            f"explained instead of {rows.n_wanted:,}."
+        )
+    if found.n_pairs:
+        ending = "" if found.precise else ", the most it may cost, short of its aim"
+        notes.append(
+            f"The draws were {found.n_pairs} pairs of column orders per row, "
+            f"{found.n_scored:,} rows given to the model{ending}."
+        )
+    unused = table.loc[table["mean_abs_attribution"] == 0, "column"]
+    if len(unused):
+        names = _listed([visible(name, 40) for name in unused])
+        notes.append(f"It does not use {names} at all.")
+    return tuple(notes)
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) == 1:
+        return names[0]
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
+    """Draw the mean size of each column's attributions with its interval."""
+    del limits  # they hold the half-width, not the size that is drawn
+    table = measurement.tables["importance"]
+    unit = str(table["unit"].iloc[0])
+    figure, axes = new_figure(
+        "What the model leans on", xlabel=f"mean size of the attribution ({unit})"
+    )
+    draw_intervals(
+        axes,
+        table["column"].tolist(),
+        table["mean_abs_attribution"].tolist(),
+        table["ci_low"].tolist(),
+        table["ci_high"].tolist(),
+        n_rows=table["rows"].tolist(),
+    )
+    return figure
+
+
+def alt(measurement: Measurement) -> str:
+    """Return the columns the model leans on most in one sentence."""
+    table = measurement.tables["importance"]
+    top = table.iloc[0]
+    last = table.iloc[-1]
+    return (
+        f"Of {len(table)} columns the model leans most on "
+        f"{visible(top['column'], 40)} ({number(top['mean_abs_attribution'])} "
+        f"{top['unit']}) and least on {visible(last['column'], 40)} "
+        f"({number(last['mean_abs_attribution'])})."
+    )
+
+
+CHECK = Check(
+    code="X2",
+    title="What the model leans on",
+    question="Which columns does the model use most, and how sure is that?",
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric=HALF_WIDTH,
+            side="at_most",
+            limit=0.05,
+            required_in=(),
+            groups="each",
+            reason="An error above a twentieth of the largest can change the order.",
+        ),
+    ),
+    defaults=DEFAULTS,
+    metrics=(SIZE,),
+)
