@@ -46,11 +46,14 @@ class Declared:
         Its good side.
     values : mapping of str to float or None
         ``acceptable``, ``tolerated_loss`` and ``operation.*`` as declared.
+    task : str
+        Limits of other tasks are not in force; empty: all are.
     """
 
     metric: str
     higher_is_better: bool
     values: Mapping[str, float | None]
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,12 @@ def declared(case_file: CaseFile, metric: str, *, higher_is_better: bool) -> Dec
     values = {f"operation.{name}": value for name, value in operation.items()}
     values["acceptable"] = case_file.model.acceptable
     values["tolerated_loss"] = case_file.model.tolerated_loss
-    return Declared(metric=metric, higher_is_better=higher_is_better, values=values)
+    return Declared(
+        metric=metric,
+        higher_is_better=higher_is_better,
+        values=values,
+        task=case_file.model.task,
+    )
 
 
 def find_policy(base: Path, policy_file: str | Path) -> Path | None:
@@ -123,7 +131,11 @@ def limits_in_force(
     on the other side stands beside it.
     """
     overrides = policy.limits.get(check.code, {})
-    shipped = [_resolve(limit, policy.tier, case) for limit in check.limits]
+    shipped = [
+        _resolve(limit, policy.tier, case)
+        for limit in check.limits
+        if case.task in ("", *limit.tasks)
+    ]
     set_here = [
         _override(metric, override, shipped) for metric, override in overrides.items()
     ]

@@ -76,6 +76,8 @@ class Limit:
         ``"each"``: every measured group by itself.
     reason : str
         One sentence a committee understands.
+    tasks : tuple of str
+        Tasks the metric exists for; in the others there is nothing to limit.
     """
 
     metric: str
@@ -84,6 +86,7 @@ class Limit:
     required_in: tuple[str, ...]
     reason: str
     groups: str = "whole"
+    tasks: tuple[str, ...] = ("binary", "multiclass", "regression")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,0 +1,241 @@
+"""P3: whether predictions come true as often, or as closely, as they say."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from readiness.case import Case
+from readiness.checks.baseline._calibration_view import (
+    BIAS,
+    COVERED,
+    INTERCEPT,
+    SLOPE,
+    alt,
+    draw,
+    notes_on,
+)
+from readiness.checks.baseline._recalibration import intercept, slope
+from readiness.checks.baseline._reliability import (
+    coverage,
+    crossed_bands,
+    equal_bins,
+    half_band,
+    inside_band,
+    reliability,
+    share_in,
+)
+from readiness.checks.baseline._rows import (
+    Bools,
+    Rows,
+    declared_groups,
+    labelled_rows,
+    require_probabilities,
+    threshold_of,
+    widened,
+)
+from readiness.errors import Reason
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.stats import (
+    Estimate,
+    clustered_interval,
+    empty_row,
+    summary_frame,
+    summary_row,
+    weighted_mean,
+)
+
+LOG_ODDS = "log-odds"
+CLASSES = ("binary", "multiclass")
+
+
+def measure(case: Case, options: Options) -> Measurement:
+    """Measure calibration: slope and intercept, or bias and residual coverage.
+
+    Parameters
+    ----------
+    case : Case
+        Needs a labelled reference, and probabilities unless it is a regression.
+    options : Options
+        Only the seed, which halves the blocks of a regression.
+
+    Returns
+    -------
+    Measurement
+        Binary: ``calibration_slope`` and ``calibration_intercept`` (log-odds).
+        Multiclass: the slope; the intercept of each class against the rest as
+        ``class=label``. Regression: ``bias`` (target unit, prediction minus truth)
+        and ``residual_coverage`` (share). Group empty for the reference,
+        ``table=current``, and ``column=value`` of declared groups; for coverage also
+        ``decile=1`` (lowest predictions) to ``decile=10``. The table ``reliability``
+        holds the bins of the figure.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_LABELS, NO_PROBABILITIES, or what scoring the reference raises.
+
+    Notes
+    -----
+    The slope is that of logistic recalibration; below one the model is too sure. The
+    intercept is calibration-in-the-large, with the slope kept at one: negative where
+    predictions are too high. Both from influence values summed by block. Coverage: a
+    band of one width around every prediction that should hold nine truths in ten;
+    its width is learnt on the other half of the blocks, for current rows on the whole
+    reference. A slope is worth little under 200 rows of the rarer class, and says
+    nothing about bends that a straight line misses: look at the figure.
+
+    References
+    ----------
+    D. R. Cox (1958), doi:10.1093/biomet/45.3-4.562.
+    """
+    if case.task != "regression":
+        require_probabilities(case)
+    tables, problems = labelled_rows(case)
+    tables = [_widened(case, one) for one in tables]
+    if case.task == "regression":
+        rows, bins = _regression(case, tables, options.seed)
+        names = {BIAS: _unit(case), COVERED: "share"}
+    else:
+        rows = [row for one in tables for row in _classes(case, one)]
+        bins = pd.concat([reliability(one) for one in tables], ignore_index=True)
+        names = {SLOPE: ""}
+    rows += [
+        empty_row(name, group, reason, unit)
+        for group, reason in problems.items()
+        for name, unit in names.items()
+    ]
+    summary = summary_frame(rows)
+    return Measurement(
+        summary=summary, tables={"reliability": bins}, notes=notes_on(summary)
+    )
+
+
+def _widened(case: Case, rows: Rows) -> Rows:
+    scored = rows.scores
+    estimate = case.metric.estimate(
+        scored.y_true, scored.y_score, scored.weight, threshold_of(case)
+    )
+    return widened(case, rows, estimate)
+
+
+def _classes(case: Case, rows: Rows) -> Iterable[dict[str, Any]]:
+    everything = np.ones(len(rows.scores.y_true), dtype=bool)
+    parts = [(rows.group, everything)]
+    if rows.group == "":
+        parts += declared_groups(case, rows)
+    for group, mask in parts:
+        truth, said, weight = _taken(rows, mask)
+        estimate = slope(truth, said, weight)
+        yield _row(SLOPE, group, rows, mask, estimate, unit="")
+        if case.task == "binary":
+            estimate = intercept(truth, said, weight)
+            yield _row(INTERCEPT, group, rows, mask, estimate, unit=LOG_ODDS)
+    if case.task == "multiclass" and rows.group == "":
+        for code, label in enumerate(case.classes):
+            truth, said, weight = _taken(rows, everything)
+            estimate = intercept((truth == code).astype(float), said[:, code], weight)
+            group = f"class={label}"
+            yield _row(INTERCEPT, group, rows, everything, estimate, unit=LOG_ODDS)
+
+
+def _taken(rows: Rows, mask: Bools) -> tuple[Any, Any, Any]:
+    scored = rows.scores
+    weight = None if scored.weight is None else scored.weight[mask]
+    return scored.y_true[mask], scored.y_score[mask], weight
+
+
+def _row(
+    metric: str, group: str, rows: Rows, mask: Bools, estimate: Estimate, *, unit: str
+) -> dict[str, Any]:
+    if np.isfinite(estimate.value):
+        measured = clustered_interval(estimate, rows.scores.clusters.take(mask))
+        return summary_row(metric, group, measured, unit)
+    one_class = len(np.unique(rows.scores.y_true[mask])) == 1
+    reason = Reason.ONE_CLASS if one_class else Reason.NOT_MEASURED
+    return empty_row(metric, group, reason, unit, int(mask.sum()))
+
+
+def _regression(
+    case: Case, tables: list[Rows], seed: int
+) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    rows: list[dict[str, Any]] = []
+    bins: list[pd.DataFrame] = []
+    for one in tables:
+        own = one.group == ""
+        width = crossed_bands(one, seed) if own else half_band(tables[0])
+        inside = inside_band(one, width)
+        everything = np.ones(len(inside), dtype=bool)
+        parts = [(one.group, everything)]
+        parts += declared_groups(case, one) if own else []
+        for group, mask in parts:
+            truth, said, weight = _taken(one, mask)
+            off = weighted_mean(said - truth, weight)
+            rows.append(_row(BIAS, group, one, mask, off, unit=_unit(case)))
+            share = share_in(one, inside, mask)
+            rows.append(summary_row(COVERED, group, share, "share"))
+        bins.append(coverage(one, inside))
+        if own:
+            decile = equal_bins(one.scores.y_score)
+            rows += [
+                summary_row(
+                    COVERED,
+                    f"decile={place + 1}",
+                    share_in(one, inside, decile == place),
+                    "share",
+                )
+                for place in np.unique(decile)
+            ]
+    return rows, pd.concat(bins, ignore_index=True)
+
+
+def _unit(case: Case) -> str:
+    declared = case.file.columns.get(case.target)
+    return (declared.unit if declared else None) or "target unit"
+
+
+CHECK = Check(
+    code="P3",
+    title="Calibration",
+    question="Do predictions come true as often, or as closely, as they say?",
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric=SLOPE,
+            side="at_least",
+            limit=0.8,
+            required_in=("medium", "high"),
+            tasks=CLASSES,
+            reason=(
+                "Below 0.8 high probabilities are too high and low ones too low: a "
+                "decision taken at a stated probability is taken at another one."
+            ),
+        ),
+        Limit(
+            metric=SLOPE,
+            side="at_most",
+            limit=1.25,
+            required_in=("medium", "high"),
+            tasks=CLASSES,
+            reason=(
+                "Above 1.25 the model knows more than its probabilities say, and "
+                "decisions come too late."
+            ),
+        ),
+        Limit(
+            metric=COVERED,
+            side="at_least",
+            limit=0.85,
+            required_in=("medium", "high"),
+            tasks=("regression",),
+            reason=(
+                "A band that promises nine truths in ten and holds fewer than 85 in "
+                "100 misleads whoever plans with it."
+            ),
+        ),
+    ),
+    metrics=(INTERCEPT, BIAS),
+)
