@@ -5,48 +5,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from readiness.levels import Levels
 from readiness.stats import Estimate, Floats, Ints, effective_sample_size
 
-MAX_LEVELS = 2000  # a finer weight function moves no budget in its third digit
 MAX_STEPS = 60
 HALVINGS = 14  # of the widest move: the edge of the support is good to 0.0002 SD
 TOLERANCE = 1e-9
+ROUNDING = 1e-14
+LENGTHS = (1.0, 0.5, 0.25, 0.1, 0.01, 0.001)  # of a Newton step, the longest that helps
 WIDEST = 3.0  # SD; further moves are another world
 NEARLY_ALL = 0.999  # of the way to the outermost value, where all weight is on it
 FLATTEST = 0.9  # a spread shrunk by more than this is a constant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Levels:
-    """A column as a few levels, so that a tilt is one weight per level.
-
-    Parameters
-    ----------
-    code : numpy.ndarray of int, shape (n,)
-        Level of each row.
-    z : numpy.ndarray of float, shape (L,)
-        Standardised value of a level, or 1 and 0 for a share; 0 where missing.
-    known : numpy.ndarray of float, shape (L,)
-        1 for a value, 0 for the level of missing values, which no tilt of the
-        known values moves.
-    share : numpy.ndarray of float, shape (L,)
-        Weighted share of the rows; sums to one.
-    squares : numpy.ndarray of float, shape (L,)
-        Sum of squared relative base weights over n: 1 / effective share when tilted.
-    base : numpy.ndarray of float, shape (n,), or None
-        Relative base weights with mean one; None where all are one.
-    mean, sd : float
-        Of the known values, in the column's unit.
-    """
-
-    code: Ints
-    z: Floats
-    known: Floats
-    share: Floats
-    squares: Floats
-    base: Floats | None
-    mean: float
-    sd: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,54 +38,6 @@ class Tilt:
     weight: Floats
     moments: Floats
     error: Floats
-
-
-def numeric_levels(values: Floats, base: Floats | None = None) -> Levels | None:
-    """Return a numeric column as levels.
-
-    Parameters
-    ----------
-    values : numpy.ndarray of float, shape (n,)
-        NaN where missing. Above `MAX_LEVELS` distinct values, values of nearly equal
-        rank share one weight; the move achieved is that of their means.
-    base : numpy.ndarray of float, shape (n,), optional
-        Relative row weights with mean one.
-
-    Returns
-    -------
-    Levels or None
-        None when fewer than two distinct values are known.
-    """
-    known = np.isfinite(values)
-    rows = values[known]
-    distinct, inverse = np.unique(rows, return_inverse=True)
-    if len(distinct) > MAX_LEVELS:
-        rank = np.cumsum(np.bincount(inverse)) - 1
-        group = rank * MAX_LEVELS // len(rows)
-        group = np.unique(group, return_inverse=True)[1]
-        inverse = group[inverse]
-    if len(distinct) < 2:  # noqa: PLR2004 (one value cannot be tilted)
-        return None
-    weight = np.ones(len(rows)) if base is None else base[known]
-    total = np.bincount(inverse, weight)
-    level = np.bincount(inverse, weight * rows) / np.where(total > 0, total, 1.0)
-    mean = float(np.average(level, weights=total))
-    sd = float(np.sqrt(np.average((level - mean) ** 2, weights=total)))
-    if not sd > 0:
-        return None
-    code = np.full(len(values), len(level), dtype=np.int64)
-    code[known] = inverse
-    z = np.append((level - mean) / sd, 0.0)
-    return _levels(code, z, np.append(np.ones(len(level)), 0.0), base, mean, sd)
-
-
-def share_levels(hit: np.ndarray, base: Floats | None = None) -> Levels | None:
-    """Return the share of rows where `hit` as two levels; None if none or all are."""
-    code = hit.astype(np.int64)
-    if code.min(initial=1) == code.max(initial=0):
-        return None
-    mean = float(np.average(code, weights=base))
-    return _levels(code, np.array([0.0, 1.0]), np.ones(2), base, mean, 1.0)
 
 
 def tilt_mean(levels: Levels, move: float) -> Tilt | None:
@@ -259,24 +180,6 @@ def tilted(estimate: Estimate, levels: Levels, tilt: Tilt) -> Estimate:
     return Estimate(value=estimate.value, influence=estimate.influence - correction)
 
 
-def _levels(
-    code: Ints, z: Floats, known: Floats, base: Floats | None, mean: float, sd: float
-) -> Levels:
-    n_rows = len(code)
-    weight = None if base is None else base
-    squared = None if base is None else base**2
-    return Levels(
-        code=code,
-        z=z,
-        known=known,
-        share=np.bincount(code, weight, len(z)) / n_rows,
-        squares=np.bincount(code, squared, len(z)) / n_rows,
-        base=base,
-        mean=mean,
-        sd=sd,
-    )
-
-
 def _tilt(
     levels: Levels,
     weight: Floats,
@@ -294,30 +197,28 @@ def _solve(levels: Levels, moments: Floats, target: Floats) -> Floats | None:
     """Return level weights of an exponential family with the target moments.
 
     Newton's method on the convex dual ``log E exp(a'(m - t))``, over known levels.
+    None where no weights reach the target.
     """
     kept = (levels.known > 0) & (levels.share > 0)
     prior = levels.share[kept] / levels.share[kept].sum()
     off = moments[kept] - target
     tilt = np.zeros(len(target))
+    tilted_prior, height = _tilted_prior(prior, off @ tilt)
     for _ in range(MAX_STEPS):
-        tilted_prior, height = _tilted_prior(prior, off @ tilt)
         gap = tilted_prior @ off
         if np.max(np.abs(gap)) < TOLERANCE:
-            weight = np.ones(len(levels.z))
-            weight[levels.known > 0] = 0.0
+            weight = 1.0 - levels.known
             weight[kept] = tilted_prior / prior
             return weight
         centred = off - gap
         curvature = centred.T @ (centred * tilted_prior[:, None])
         step = np.linalg.pinv(curvature, rcond=1e-14) @ gap
-        length = 1.0
-        while length > TOLERANCE and _tilted_prior(prior, off @ (tilt - length * step))[
-            1
-        ] > height - 1e-4 * length * float(gap @ step):
-            length /= 2
-        if length <= TOLERANCE:
-            return None
-        tilt = tilt - length * step
+        needed = 1e-4 * float(gap @ step)
+        for length in LENGTHS:
+            tilted_prior, lower = _tilted_prior(prior, off @ (tilt - length * step))
+            if lower <= height - length * needed + ROUNDING:
+                break
+        tilt, height = tilt - length * step, lower
     return None
 
 

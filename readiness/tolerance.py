@@ -7,6 +7,7 @@ import numpy as np
 
 from readiness.stats import Clusters, Floats, Ints, simultaneous_band
 
+POOLS = 2000  # enough for the quantiles of a normal error
 Z_BAND = 2.3  # about where a band lies, in standard errors; steers bisection only
 Parts = tuple[Floats, ...]
 
@@ -41,11 +42,6 @@ class Folds:
             np.bincount(code if rows is None else code[rows], influence, count) / n_rows
             for code, count in zip(self.codes, self.counts, strict=True)
         )
-
-    @property
-    def n_blocks(self) -> int:
-        """The smallest number of blocks of any clustering."""
-        return min(self.counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,11 +107,17 @@ Respond = Callable[[Sequence[tuple[Arm, float]]], Sequence[Point | None]]
 
 
 def folds(clusters: Clusters, n_rows: int) -> Folds:
-    """Return the clusterings of n rows; every row by itself when none is declared."""
+    """Return the clusterings of n rows; every row by itself when none is declared.
+
+    More than twice `POOLS` blocks are pooled at random: the error estimate is the
+    same and a curve of many points fits into memory.
+    """
     declared = clusters.declared() or (np.arange(n_rows, dtype=np.int64),)
-    dense = tuple(np.unique(code, return_inverse=True)[1] for code in declared)
-    counts = tuple(int(code.max(initial=-1)) + 1 for code in dense)
-    return Folds(codes=dense, counts=counts)
+    dense = [_pooled(np.unique(code, return_inverse=True)[1]) for code in declared]
+    return Folds(
+        codes=tuple(dense),
+        counts=tuple(int(code.max(initial=-1)) + 1 for code in dense),
+    )
 
 
 def trace(
@@ -254,6 +256,13 @@ def first_below(sizes: Floats, line: Floats) -> float:
     if not np.isfinite(after):
         return float(sizes[k - 1])
     return float(sizes[k - 1] + (sizes[k] - sizes[k - 1]) * before / (before - after))
+
+
+def _pooled(code: Ints) -> Ints:
+    count = int(code.max(initial=-1)) + 1
+    if count <= 2 * POOLS:
+        return code
+    return (np.random.default_rng(count).permutation(count) % POOLS)[code]
 
 
 def _crossings(arm: Arm, left: Floats, width: Floats) -> tuple[float, float, float]:

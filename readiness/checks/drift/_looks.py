@@ -1,0 +1,283 @@
+"""One column of fixed rows, altered in every way that can be read wrong."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from readiness.checks.drift._altered import (
+    Fixed,
+    altered_point,
+    drawn_noise,
+    fixed_rows,
+    mixed_point,
+    other_category,
+    scores_of,
+    share_more_rows_remove,
+)
+from readiness.checks.drift._base import (
+    Base,
+    frequent_categories,
+    largest_move,
+    numbers,
+)
+from readiness.checks.drift._dial import ALTERATIONS, Dial
+from readiness.checks.drift._report import CALM, Moved
+from readiness.columns import Column
+from readiness.errors import ModelError, NotAssessedError, Reason
+from readiness.stats import Ints
+from readiness.tolerance import Arm, Point, trace, worst
+
+WIDEST = 3.0  # SD: "no break up to" this
+GRIDS = {  # by family and direction, as shares of the farthest move
+    ("mean", 1): (1 / 12, 1 / 6, 1 / 3, 1.0),
+    ("mean", -1): (1 / 12, 1 / 6, 1 / 3, 1.0),
+    ("scale", 1): (1 / 12, 1 / 3, 1.0),
+    ("scale", -1): (1 / 4, 1 / 2, 1.0),
+    ("noise", 1): (1 / 12, 1 / 6, 1 / 3, 1.0),
+}
+FLAG = 2  # distinct values: a shift means nothing, the other value does
+SHARE_GRID = (0.05, 0.1, 0.2, 0.5, 1.0)  # mixed from one copy, so they cost nothing
+BISECTIONS = 2
+ENOUGH_BETWEEN = 0.8  # of the variance: more rows of the same blocks then say little
+UNSEEN = "a category never seen"
+# What tells the time: no sensor reads it wrong by a part of its spread.
+CLOCK_UNIT = re.compile(r"(hour|minute|second|day|week|month)s? (of|after|since)\b")
+CLOCK_NAME = re.compile(
+    r"(.*[_ ])?(hour|hr|minute|month|mnth|week_?day|day_?of_?week|dow|day_?of_?month|"
+    r"day_?of_?year|doy|week_?of_?year|week_?number|year|yr|quarter|season)|day|week",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Look:
+    """What every column of one look at the data shares.
+
+    Parameters
+    ----------
+    fixed : Fixed
+        The rows that are altered.
+    windows : numpy.ndarray of int, or None
+        Historical window of each row of the base.
+    seed : int
+        Of what is drawn.
+    """
+
+    fixed: Fixed
+    windows: Ints | None
+    seed: int
+
+    @property
+    def base(self) -> Base:
+        """The rows before anything is altered."""
+        return self.fixed.base
+
+
+def alter_column(
+    first: Look, name: str, most_rows: int
+) -> tuple[list[Moved], list[tuple[str, str, Reason]]]:
+    """Return what altering one column gave, with more rows where they help."""
+    base = first.base
+    moved, problems = _look(first, name)
+    loss = max((worst(one.arms)[0] for one in moved), default=0.0)
+    n_rows = len(first.fixed.rows)
+    if loss <= CALM * base.case.tolerated_loss or n_rows >= len(base.rows):
+        return moved, problems
+    wanted = min(_rows_that_help(first, name), most_rows)
+    if wanted <= n_rows:
+        return moved, problems
+    again = Look(fixed=fixed_rows(base, wanted), windows=first.windows, seed=first.seed)
+    return _look(again, name)
+
+
+def _rows_that_help(look: Look, name: str) -> int:
+    """Return the rows after which blocks make up `ENOUGH_BETWEEN` of the variance."""
+    fixed = look.fixed
+    values = fixed.frame[name]
+    shuffled = values.copy()
+    shuffled.iloc[fixed.order] = values.iloc[fixed.order[::-1]].to_numpy()
+    (y_score,) = scores_of(fixed, name, [shuffled])
+    within = share_more_rows_remove(fixed, y_score)
+    if within <= 1 - ENOUGH_BETWEEN:
+        return len(fixed.rows)
+    if within == 1:
+        return len(look.base.rows)
+    odds = within / (1 - within) * ENOUGH_BETWEEN / (1 - ENOUGH_BETWEEN)
+    return min(int(np.ceil(len(fixed.rows) * odds)), len(look.base.rows))
+
+
+def _look(look: Look, name: str) -> tuple[list[Moved], list[tuple[str, str, Reason]]]:
+    column, values = look.base.case.columns[name], look.fixed.frame[name]
+    family = "mean" if column.kind in ("numeric", "time") else "category"
+    if values.isna().all():
+        return [], [(name, family, Reason.ALL_NULL)]
+    if is_clock(column):
+        return [], [(name, family, Reason.UNSUPPORTED_TYPE)]
+    is_flag = family == "category" or values.nunique() == FLAG
+    moved, skipped = _tried(look, name, _category if is_flag else _numeric)
+    if not moved:
+        why = skipped or Reason.BEYOND_SUPPORT
+        return [], [(name, family, why)]
+    gone, problem = _tried(look, name, _missing)
+    return [*moved, *gone], [(name, "missing", problem)] if problem else []
+
+
+def _tried(
+    look: Look, name: str, step: Callable[[Look, str], list[Moved]]
+) -> tuple[list[Moved], Reason | None]:
+    """Return what a step measured, or why the model or the column does not allow it."""
+    try:
+        return step(look, name), None
+    except (ModelError, NotAssessedError) as error:
+        if error.code == Reason.NO_RESCORING:
+            raise
+        return [], error.code
+
+
+def _numeric(look: Look, name: str) -> list[Moved]:
+    """Return shift, stretch and noise of a numeric column; nothing if constant."""
+    base, fixed = look.base, look.fixed
+    everything = numbers(base.values(name), "numeric")
+    sd = float(np.nanstd(everything))
+    values = everything[fixed.rows]
+    known = np.isfinite(values)
+    if not sd > 0 or not float(np.std(values[known])) > 0:
+        return []
+    column = base.case.columns[name]
+    seed = [look.seed, base.case.features.index(name)]
+    moved = []
+    for family, statistic in (("mean", "mean"), ("scale", "sd"), ("noise", "")):
+        dial = Dial(
+            values=values,
+            sd=sd,
+            noise=drawn_noise(fixed, known, seed),
+            limits=column.range or (-np.inf, np.inf),
+            how=ALTERATIONS[family],
+        )
+        past = np.nan
+        if statistic:
+            past = largest_move(everything, look.windows, statistic) / sd
+        moved.append(
+            Moved(
+                column=name,
+                family=family,
+                arms=_dialled(look, name, family, dial),
+                sd=sd,
+                unit=column.unit or "",
+                past=past,
+                n_rows=len(fixed.rows),
+            )
+        )
+    return moved
+
+
+def _dialled(look: Look, name: str, family: str, dial: Dial) -> tuple[Arm, ...]:
+    fixed = look.fixed
+
+    def respond(wanted: Sequence[tuple[Arm, float]]) -> list[Point | None]:
+        copies = [
+            pd.Series(dial.set_to(arm.sign * size), index=fixed.frame.index)
+            for arm, size in wanted
+        ]
+        scored = scores_of(fixed, name, copies)
+        return [
+            altered_point(fixed, size, y_score)
+            for (_, size), y_score in zip(wanted, scored, strict=True)
+        ]
+
+    arms: list[Arm] = []
+    for (one, sign), grid in GRIDS.items():
+        if one != family:
+            continue
+        reach, last = dial.reach(sign, WIDEST)
+        if (family, sign) == ("scale", -1):
+            # Values drawn to their mean stay in the range; at 1 all are the mean.
+            dial = replace(dial, limits=(-np.inf, np.inf))
+            reach, last = 1.0, True
+        arm = Arm(name="", sign=sign, reach=reach, last=last)
+        arms += trace([arm], respond, tuple(look.base.rooms.values()), grid, BISECTIONS)
+    return tuple(arms)
+
+
+def _category(look: Look, name: str) -> list[Moved]:
+    fixed, values = look.fixed, look.fixed.frame[name]
+    everything = look.base.values(name)
+    if frequent_categories(everything).empty or len(values.dropna().unique()) == 1:
+        return []
+    seed = [look.seed, look.base.case.features.index(name)]
+    altered = other_category(fixed, values, seed)
+    past = np.nan
+    return [_mixed(look, name, "category", altered, past)]
+
+
+def _missing(look: Look, name: str) -> list[Moved]:
+    values = look.fixed.frame[name]
+    altered = values.mask(np.ones(len(values), dtype=bool))
+    missing = look.base.values(name).isna().to_numpy().astype(float)
+    past = largest_move(missing, look.windows)
+    return [_mixed(look, name, "missing", altered, past)]
+
+
+def _mixed(
+    look: Look, name: str, family: str, altered: pd.Series, past: float
+) -> Moved:
+    fixed = look.fixed
+    (y_score,) = scores_of(fixed, name, [altered])
+    known = float(fixed.frame[name].notna().mean())
+
+    def respond(wanted: Sequence[tuple[Arm, float]]) -> list[Point | None]:
+        return [
+            mixed_point(fixed, size, min(size / known, 1.0), y_score)
+            for _, size in wanted
+        ]
+
+    arm = Arm(name="", sign=1, reach=known, last=True)
+    arms = trace(
+        [arm], respond, tuple(look.base.rooms.values()), SHARE_GRID, BISECTIONS
+    )
+    return Moved(
+        column=name,
+        family=family,
+        arms=tuple(arms),
+        sd=1.0,
+        unit="",
+        past=past,
+        n_rows=len(fixed.rows),
+    )
+
+
+def is_clock(column: Column) -> bool:
+    """Return whether a column tells the time: by its kind, its unit, else its name.
+
+    Examples
+    --------
+    >>> is_clock(Column(name="sched_hour", kind="numeric"))
+    True
+    >>> is_clock(Column(name="plane_year", kind="numeric", unit="year built"))
+    False
+    """
+    if column.kind in ("categorical", "boolean"):
+        return False
+    if column.kind == "time" or column.unit is None:
+        return column.kind == "time" or CLOCK_NAME.fullmatch(column.name) is not None
+    return CLOCK_UNIT.match(column.unit) is not None
+
+
+def loss_of_unseen(look: Look, name: str) -> list[dict[str, object]]:
+    """Return what a category never seen costs in every row; empty for other columns."""
+    fixed, values = look.fixed, look.fixed.frame[name]
+    is_text = not pd.api.types.is_numeric_dtype(values.dtype)
+    if look.base.case.columns[name].kind != "categorical" or not is_text:
+        return []
+    unseen = pd.Series(UNSEEN, index=values.index, dtype=object)
+    if isinstance(values.dtype, pd.StringDtype):
+        unseen = unseen.astype(values.dtype)
+    try:
+        point = altered_point(fixed, 1.0, scores_of(fixed, name, [unseen])[0])
+    except ModelError as error:
+        return [{"column": name, "loss": np.nan, "reason": str(error.code)}]
+    loss = np.nan if point is None else point.loss
+    return [{"column": name, "loss": loss, "reason": ""}]
