@@ -134,6 +134,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The answer lies beyond what the data can tell.",
         "Collect rows from that range.",
     ),
+    Reason.REFUSED: (
+        "The model refused the altered rows: loud, not silent.",
+        "Nothing; make sure that somebody hears the error.",
+    ),
     Reason.NOT_MEASURED: (
         "This was not measured on this case.",
         "Read the check's own page.",
@@ -198,6 +202,13 @@ def metric_words(metric: str) -> str:
     if metric.endswith("_loss") and metric.removesuffix("_loss") in METRICS:
         return f"{METRICS[metric.removesuffix('_loss')]} lost"
     return visible(metric.replace("_", " "), 80)
+
+
+def group_words(group: str) -> str:
+    """Return which rows a finding is about; empty for the whole case."""
+    if group.startswith("table="):
+        return f"{visible(group.removeprefix('table='), 40)} rows"
+    return visible(group, 120) if group else ""
 
 
 def reason_words(reason: str | None) -> str:
