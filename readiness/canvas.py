@@ -63,6 +63,7 @@ def new_figure(
     *,
     height_in: float = 3.2,
     columns: int = 1,
+    rows: int = 1,
 ) -> tuple["Figure", "Axes"]:
     """Return an empty figure in house style and its first axes.
 
@@ -74,8 +75,9 @@ def new_figure(
         With units.
     height_in : float
         Height in inches; the width is 6.4 in.
-    columns : int
-        Axes side by side, sharing the vertical axis; all are in ``figure.axes``.
+    columns, rows : int
+        Axes side by side and below each other, sharing the vertical axis; all are in
+        ``figure.axes``.
 
     Returns
     -------
@@ -88,7 +90,8 @@ def new_figure(
         size = (WIDTH_IN, height_in)
         figure = Figure(figsize=size, layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
-        grid = figure.subplots(1, columns, squeeze=False, sharey=columns > 1)
+        share = rows * columns > 1
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=share)
         for axes in grid.flat:
             _dress(axes)
             axes.set_xlabel(xlabel, color=BLACK)
