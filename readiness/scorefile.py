@@ -1,6 +1,5 @@
 """The score file of a table: one streamed pass, written once per run."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +25,7 @@ from readiness.labels import (
 )
 from readiness.models import Model, ModelRaisedError
 from readiness.outputs import Floats, checked_scores
+from readiness.scan import n_cores
 from readiness.tables import Table
 
 PROBED_ROWS = 8
@@ -122,14 +122,6 @@ def _in_order(
         finally:
             for one in waiting:
                 one.cancel()
-
-
-def n_cores() -> int:
-    """Return the cores this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        return os.cpu_count() or 1
 
 
 def _one_thread_each() -> None:

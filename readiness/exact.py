@@ -1,0 +1,92 @@
+"""Sums that lose nothing, and distinct counts, the same for any cut of the rows."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Hashes = npt.NDArray[np.uint64]
+
+N_KEPT = 1024
+# Sums are whole multiples of 2**-UNIT_BITS, smaller than the smallest float.
+UNIT_BITS = 1130
+HALF = 27
+
+
+def exact_sum(values: Floats) -> int:
+    """Return the exact sum of finite values, in units of ``2**-1130``.
+
+    A whole number: adding such sums loses nothing, so that a total does not depend
+    on how the rows were cut into pieces.
+
+    Parameters
+    ----------
+    values : (n,) array of float
+        Finite, n < 2**26.
+
+    Examples
+    --------
+    >>> as_float(exact_sum(np.array([1e100, 1.0, -1e100])))
+    1.0
+    """
+    mantissa, exponent = np.frexp(values)
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    powers, group = np.unique(exponent, return_inverse=True)
+    # Two halves of at most 27 bits: their sums are exact in float64.
+    high = np.bincount(group, weights=(whole >> HALF).astype(float))
+    low = np.bincount(group, weights=(whole & (2**HALF - 1)).astype(float))
+    total = 0
+    for power, upper, lower in zip(powers.tolist(), high, low, strict=True):
+        total += ((int(upper) << HALF) + int(lower)) << (power - 53 + UNIT_BITS)
+    return total
+
+
+def as_float(total: int, divisor: float = 1.0) -> float:
+    """Return an exact sum over a divisor, rounded once; NaN where the divisor is 0."""
+    if not divisor:
+        return float("nan")
+    try:
+        return float(Fraction(total, 2**UNIT_BITS) / Fraction(divisor))
+    except OverflowError:
+        return float("nan")
+
+
+def exact_spread(total: int, squares: int, n_rows: int) -> float:
+    """Return the standard deviation (n - 1) from exact sums of x and x².
+
+    NaN for fewer than two values.
+    """
+    if n_rows < 2:  # noqa: PLR2004 (one value has no spread)
+        return float("nan")
+    # Whole numbers throughout: no digit is lost before the root.
+    scaled = n_rows * (squares << UNIT_BITS) - total**2
+    variance = Fraction(scaled, 4**UNIT_BITS * n_rows * (n_rows - 1))
+    return math.sqrt(variance)
+
+
+def smallest_hashes(bits: Hashes) -> Hashes:
+    """Return the 1,024 smallest distinct hashes of values given by their bits.
+
+    References
+    ----------
+    Z. Bar-Yossef et al. (2002), doi:10.1007/3-540-45726-7_1; the mixing function is
+    splitmix64 of S. Vigna.
+    """
+    with np.errstate(over="ignore"):
+        mixed = bits + np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed = mixed ^ (mixed >> np.uint64(31))
+    return np.unique(mixed)[:N_KEPT]
+
+
+def distinct_count(hashes: Hashes) -> int:
+    """Return the distinct values behind the smallest hashes.
+
+    Exact below 1,024; above, an estimate with a standard error of 3.1 %.
+    """
+    if len(hashes) < N_KEPT:
+        return len(hashes)
+    return round((N_KEPT - 1) / (float(hashes[-1]) / 2.0**64))

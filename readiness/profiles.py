@@ -1,0 +1,298 @@
+"""Profiles of columns: counted in one pass at edges frozen from the reference."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from readiness.cache import cached
+from readiness.case import Case
+from readiness.columns import kind_of
+from readiness.errors import Reason
+from readiness.exact import N_KEPT, Floats, as_float, distinct_count, exact_spread
+from readiness.plans import ColumnSummary, fits, frozen_plan
+from readiness.scan import scan
+from readiness.summaries import (
+    CategoryState,
+    CategorySummary,
+    Ints,
+    NumberState,
+    NumberSummary,
+)
+from readiness.tables import Table
+
+FORMAT = 1
+COLUMNS_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColumnProfile:
+    """Counts of one column of one table.
+
+    Parameters
+    ----------
+    name, kind : str
+        The column; ``"numeric"`` and ``"time"`` have numbers, ``"categorical"`` and
+        ``"boolean"`` have categories. Times are in microseconds since 1970.
+    n_rows : int
+        Rows of the table.
+    n_null, n_nan, n_inf : int
+        Null and NaN are both missing, and counted apart; infinite values are counted
+        and left out of what follows.
+    minimum, maximum, mean, std : float
+        Of finite values; NaN where there are none (std: fewer than two).
+    edges : (m,) array of float
+        Frozen from training, else reference: at most 1,024 of its values in order.
+        With fewer distinct values, these values themselves.
+    bin_counts : (m + 1,) array of int
+        Rows above the edge before, up to this edge; the last: above all edges.
+    n_below : int
+        Rows below the first edge; part of the first bin.
+    categories : mapping of str to int
+        Rows by value as text, most frequent first; empty for numbers.
+    n_other : int
+        Rows of values that are not in `categories`, beyond what is kept by name.
+    n_distinct : int
+        Distinct values; exact where `distinct_is_exact`, else s.e. 3 %.
+    reason : Reason or None
+        Why there are no numbers: SCHEMA (absent or of another kind than known),
+        MIXED_TYPES, UNSUPPORTED_TYPE, ALL_NULL.
+    """
+
+    name: str
+    kind: str
+    n_rows: int
+    n_null: int = 0
+    n_nan: int = 0
+    n_inf: int = 0
+    minimum: float = float("nan")
+    maximum: float = float("nan")
+    mean: float = float("nan")
+    std: float = float("nan")
+    edges: Floats
+    bin_counts: Ints
+    n_below: int = 0
+    categories: Mapping[str, int]
+    n_other: int = 0
+    n_distinct: int = 0
+    distinct_is_exact: bool = True
+    reason: Reason | None = None
+
+    @property
+    def n_missing(self) -> int:
+        """Rows that are null or NaN."""
+        return self.n_null + self.n_nan
+
+    @property
+    def n_present(self) -> int:
+        """Rows with a finite value or a category."""
+        return self.n_rows - self.n_missing - self.n_inf
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every present row holds the same value."""
+        return self.n_distinct == 1
+
+    def quantile(self, q: float) -> float:
+        """Return the smallest edge up to which at least a share `q` of rows lie.
+
+        Parameters
+        ----------
+        q : float
+            In [0, 1].
+
+        Returns
+        -------
+        float
+            A value of the table the edges come from, never interpolated, or the
+            extreme where no edge reaches; NaN without rows. Its rank is off by at
+            most `rank_error`.
+        """
+        n_rows = int(self.bin_counts.sum())
+        if not n_rows:
+            return float("nan")
+        cumulated = np.cumsum(self.bin_counts)
+        place = int(np.searchsorted(cumulated, max(q * n_rows, 1)))
+        edge = self.edges[place] if place < len(self.edges) else self.maximum
+        return float(np.clip(edge, self.minimum, self.maximum))
+
+    def rank_error(self, q: float) -> float:
+        """Return the share of rows in the bin of `quantile`: its largest rank error."""
+        n_rows = int(self.bin_counts.sum())
+        if not n_rows:
+            return float("nan")
+        place = np.searchsorted(np.cumsum(self.bin_counts), max(q * n_rows, 1))
+        return float(self.bin_counts[place] / n_rows)
+
+
+def profile(case: Case, table_name: str) -> Mapping[str, ColumnProfile]:
+    """Return the profile of every feature, the target and the time of a table.
+
+    Parameters
+    ----------
+    case : Case
+        Edges and categories are frozen from training, else reference, so that
+        counts of two tables can be compared bin by bin.
+    table_name : str
+        ``"training"``, ``"reference"`` or ``"current"``.
+
+    Returns
+    -------
+    mapping of str to ColumnProfile
+        Computed once per run; a column that cannot be counted has a `reason`.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_TABLE when the case has no such table.
+
+    Notes
+    -----
+    Counts, extremes, mean and standard deviation are exact and do not depend on
+    threads. The edges come from at most 262,144 evenly spaced rows.
+    """
+    table, known = case.table(table_name), case.training_or_reference()
+    kinds = _kinds(case)
+    named = [FORMAT, table.sha256, known.sha256, known.name, kinds, table_name]
+    key = hashlib.sha256(json.dumps(named).encode()).hexdigest()
+    path = cached(case.work, f"{key}.json", partial(_write, table, known, kinds))
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return {name: _restored(one) for name, one in stored.items()}
+
+
+def _kinds(case: Case) -> Mapping[str, str]:
+    """Return the kind of every column to profile."""
+    kinds = {name: one.kind for name, one in case.columns.items()}
+    if case.file.data.time is not None:
+        kinds.setdefault(case.file.data.time, "time")
+    is_number = case.task == "regression"
+    kinds.setdefault(case.target, "numeric" if is_number else "categorical")
+    return kinds
+
+
+def _write(table: Table, known: Table, kinds: Mapping[str, str], path: Path) -> None:
+    profiles: dict[str, ColumnProfile] = {}
+    names = iter(kinds)
+    while some := {name: kinds[name] for name in islice(names, COLUMNS_AT_ONCE)}:
+        profiles |= _profiles(table, some, frozen_plan(known, some))
+    text = json.dumps({name: _stored(one) for name, one in profiles.items()})
+    path.write_text(text, encoding="utf-8")
+
+
+def _profiles(
+    table: Table, kinds: Mapping[str, str], plan: Mapping[str, ColumnSummary]
+) -> Iterator[tuple[str, ColumnProfile]]:
+    usable = {
+        name: plan[name] for name, kind in kinds.items() if fits(table, name, kind)
+    }
+    states = scan(table, usable, list(usable)) if usable else {}
+    for name, kind in kinds.items():
+        empty = ColumnProfile(
+            name=name,
+            kind=kind,
+            n_rows=table.n_rows,
+            edges=np.empty(0),
+            bin_counts=np.zeros(0, dtype=np.int64),
+            categories={},
+        )
+        if name in states:
+            yield name, _filled(empty, plan[name], states[name])
+        else:
+            yield name, replace(empty, reason=_why_not(table, name))
+
+
+def _why_not(table: Table, name: str) -> Reason:
+    if name in table.problems:
+        return table.problems[name]
+    if name not in table.schema.names:
+        return Reason.SCHEMA
+    kind = table.schema.field(name).type
+    if pa.types.is_null(kind):
+        return Reason.ALL_NULL
+    return Reason.SCHEMA if kind_of(kind) else Reason.UNSUPPORTED_TYPE
+
+
+def _filled(
+    empty: ColumnProfile, summary: ColumnSummary, state: NumberState | CategoryState
+) -> ColumnProfile:
+    if isinstance(summary, NumberSummary) and isinstance(state, NumberState):
+        return _of_numbers(empty, summary, state)
+    if isinstance(summary, CategorySummary) and isinstance(state, CategoryState):
+        return _of_categories(empty, summary, state)
+    msg = "A state belongs to the summary that made it."
+    raise TypeError(msg)
+
+
+def _of_numbers(
+    empty: ColumnProfile, summary: NumberSummary, state: NumberState
+) -> ColumnProfile:
+    n_rows = int(state.bin_counts.sum())
+    return replace(
+        empty,
+        n_null=state.n_null,
+        n_nan=state.n_nan,
+        n_inf=state.n_inf,
+        minimum=state.minimum if n_rows else float("nan"),
+        maximum=state.maximum if n_rows else float("nan"),
+        mean=as_float(state.total, n_rows),
+        std=_spread(summary, state, n_rows),
+        edges=summary.edges,
+        bin_counts=state.bin_counts,
+        n_below=state.n_below,
+        n_distinct=distinct_count(state.hashes),
+        distinct_is_exact=len(state.hashes) < N_KEPT,
+        reason=None if n_rows else Reason.ALL_NULL,
+    )
+
+
+def _spread(summary: NumberSummary, state: NumberState, n_rows: int) -> float:
+    if state.n_overflow:
+        return float("nan")
+    return exact_spread(state.shifted, state.squares, n_rows) * summary.scale
+
+
+def _of_categories(
+    empty: ColumnProfile, summary: CategorySummary, state: CategoryState
+) -> ColumnProfile:
+    counts = dict(zip(summary.categories, state.known.tolist(), strict=True))
+    counts = {label: n for label, n in (counts | dict(state.others)).items() if n}
+    ordered = sorted(counts, key=lambda label: (-counts[label], label))
+    n_known = int((state.known > 0).sum())
+    n_present = int(state.known.sum()) + state.n_unknown
+    return replace(
+        empty,
+        n_null=state.n_null,
+        n_nan=state.n_nan,
+        categories={label: counts[label] for label in ordered},
+        n_other=state.n_unknown - sum(state.others.values()),
+        n_distinct=n_known + distinct_count(state.hashes),
+        distinct_is_exact=len(state.hashes) < N_KEPT,
+        reason=None if n_present else Reason.ALL_NULL,
+    )
+
+
+def _stored(one: ColumnProfile) -> dict[str, Any]:
+    fields = asdict(one)
+    return fields | {
+        "edges": one.edges.tolist(),
+        "bin_counts": one.bin_counts.tolist(),
+    }
+
+
+def _restored(fields: dict[str, Any]) -> ColumnProfile:
+    reason = fields["reason"]
+    return ColumnProfile(
+        **fields
+        | {
+            "edges": np.array(fields["edges"], dtype=np.float64),
+            "bin_counts": np.array(fields["bin_counts"], dtype=np.int64),
+            "reason": Reason(reason) if reason else None,
+        }
+    )
