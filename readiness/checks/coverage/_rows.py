@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -23,6 +22,7 @@ from readiness.checks.coverage._seen import (
 )
 from readiness.columns import block_span, kind_of
 from readiness.errors import Reason
+from readiness.scan import scan
 from readiness.stats import Clusters, Floats, Ints
 from readiness.tables import Table
 
@@ -161,7 +161,8 @@ def passed(table: Table, summary: Summary[S], columns: Iterable[str]) -> S:
     wanted = list(dict.fromkeys(columns))
     if not wanted:
         wanted = table.schema.names[:1]
-    return reduce(summary.merge, map(summary.summarize, table.batches(wanted)))
+    state: S = scan(table, {"": summary}, wanted)[""]
+    return state
 
 
 def keys_of(case: Case, table: Table) -> Keys:

@@ -1,0 +1,218 @@
+"""C7: labelled events per class, and the calendar that training has seen."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from readiness.case import Case
+from readiness.checks.coverage._calendar import (
+    NAMES,
+    calendar_table,
+    covered_share,
+    hours_of,
+    known_hours,
+    span_table,
+)
+from readiness.checks.coverage._calendar_report import (
+    UNITS,
+    draw_calendar,
+    draw_events,
+    sentences,
+)
+from readiness.checks.coverage._events import (
+    Events,
+    class_names,
+    class_table,
+    events_of,
+)
+from readiness.checks.coverage._rows import keys_of
+from readiness.checks.coverage._shares import KeyedSums, share_intervals
+from readiness.errors import Reason
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.stats import empty_row, no_interval, summary_frame, summary_row
+from readiness.tables import Table
+from readiness.text import number, visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+EVENTS, CALENDAR = "events", "calendar_share"
+TABLES = ("training", "reference", "current")
+
+
+def measure(case: Case, options: Options) -> Measurement:
+    """Count labelled rows per class, and rows in calendar units training has seen.
+
+    Parameters
+    ----------
+    case : Case
+        Labels of training and reference; a time column for the calendar.
+    options : Options
+        ``min_days``: days that training must have of a month, weekday or hour for it
+        to count as seen.
+
+    Returns
+    -------
+    Measurement
+        ``events`` (count) per class: the smaller of its labelled rows in training and
+        in reference. Of a regression: rows in the lowest tenth, the middle and the
+        highest tenth of training's target. ``calendar_share`` (share of the current
+        rows) per ``month``, ``weekday`` and ``hour``. Tables ``classes``, ``calendar``
+        and ``spans``.
+
+    Notes
+    -----
+    With 100 rows of a class a share measured on it is known to about ten points.
+    Counts are exact; the intervals of shares sum rows by block. A month that was seen
+    in one year only says nothing about how years differ, and a unit with five days is
+    seen, not known. Times are wall-clock times. Without current rows the reference is
+    held against training. Times all at midnight have no hour.
+
+    References
+    ----------
+    E. L. Korn, B. I. Graubard (1998), Survey Methodology 24(2), 193-201.
+    """
+    base = case.training_or_reference()
+    events = events_of(case, base)
+    counted = _hours(case)
+    spans = span_table(counted) if counted else pd.DataFrame()
+    calendar, rows = _calendar(case, base, counted, int(options["min_days"]))
+    summary = summary_frame([*_event_rows(case, events), *rows])
+    return Measurement(
+        summary=summary,
+        tables={
+            "classes": class_table(case, events),
+            "calendar": calendar,
+            "spans": spans,
+        },
+        notes=sentences(
+            summary,
+            calendar,
+            spans,
+            {name: one.unknown for name, one in events.items()},
+            base.name,
+        ),
+    )
+
+
+def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
+    """Draw days by month and weekday of each table; without a time, the events."""
+    calendar = measurement.tables["calendar"]
+    if calendar.empty:
+        return draw_events(measurement.summary, limits)
+    return draw_calendar(calendar)
+
+
+def alt(measurement: Measurement) -> str:
+    """Return what the calendar and the rarest class say in one sentence."""
+    summary = measurement.summary
+    shares = summary[(summary["metric"] == CALENDAR) & summary["value"].notna()]
+    counts = summary[(summary["metric"] == EVENTS) & summary["value"].notna()]
+    parts = [
+        f"{number(one['value'], 'share')} of the rows fall in a "
+        f"{UNITS[one['group']]} that was seen before"
+        for one in shares.to_dict("records")
+    ]
+    if len(counts):
+        rarest = counts.iloc[int(np.argmin(counts["value"]))]
+        parts.append(
+            f"the rarest class, {visible(rarest['group'], 40)}, has "
+            f"{number(rarest['value'], 'count')} labelled rows"
+        )
+    return f"{'; '.join(parts) or 'Neither labels nor times could be counted'}."
+
+
+def _hours(case: Case) -> dict[str, KeyedSums]:
+    """Return rows by hour of the tables that have times."""
+    time = case.file.data.time
+    found = {
+        name: hours_of(case.table(name), time, case.target)
+        for name in TABLES
+        if time is not None and case.has(name) and time in case.table(name).schema.names
+    }
+    return {name: one for name, one in found.items() if len(known_hours(one).keys)}
+
+
+def _event_rows(case: Case, events: Mapping[str, Events]) -> list[dict[str, Any]]:
+    if not events:
+        return [empty_row(EVENTS, "", Reason.NO_LABELS, "count")]
+    rows = []
+    for n, name in enumerate(class_names(case)):
+        fewest = min(events.values(), key=lambda one: int(one.counts[n]))
+        value = float(fewest.counts[n])
+        row = summary_row(EVENTS, name, no_interval(), "count")
+        exact = {"value": value, "ci_low": value, "ci_high": value, "n_blocks": np.nan}
+        rows.append({**row, **exact, "n_rows": int(fewest.counts.sum())})
+    return rows
+
+
+def _calendar(
+    case: Case, base: Table, counted: Mapping[str, KeyedSums], min_days: int
+) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """Return the calendar, and a row per unit with the share that base covers."""
+    columns = ["unit", "name", "table", "days", "rows", "covered"]
+    nothing = pd.DataFrame(columns=columns)
+    others = [n for n in ("current", "reference") if case.has(n) and n != base.name]
+    why = _why_no_calendar(case, base, counted, others)
+    if why is not None:
+        return nothing, [empty_row(CALENDAR, unit, why, "share") for unit in NAMES]
+    other, time = others[0], str(case.file.data.time)
+    ordered = [base.name, *(n for n in others[1:] if n in counted), other]
+    shown = {name: counted[name] for name in ordered}
+    units = tuple(unit for unit in NAMES if unit != "hour" or _has_hours(shown))
+    calendar = calendar_table(shown, units, min_days, base.name)
+    table = case.table(other)
+    shares = covered_share(table, time, keys_of(case, table), calendar, units)
+    rows = [
+        summary_row(CALENDAR, unit, share, "share")
+        for unit, share in zip(units, share_intervals(shares), strict=True)
+    ]
+    return calendar, rows
+
+
+def _why_no_calendar(
+    case: Case, base: Table, counted: Mapping[str, KeyedSums], others: list[str]
+) -> Reason | None:
+    if case.file.data.time is None:
+        return Reason.NO_TIME
+    if not others:
+        return Reason.NO_TABLE
+    return None if {base.name, others[0]} <= set(counted) else Reason.ALL_NULL
+
+
+def _has_hours(counted: Mapping[str, KeyedSums]) -> bool:
+    return any(np.any(known_hours(one).keys % 24) for one in counted.values())
+
+
+CHECK = Check(
+    code="C7",
+    title="Labels and calendar",
+    question=(
+        "Are there enough labelled rows of each class, and has training seen the "
+        "months, weekdays and hours that production meets?"
+    ),
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric=EVENTS,
+            side="at_least",
+            limit=100,
+            required_in=("high",),
+            groups="each",
+            reason="With fewer rows a share of the class is not known to ten points.",
+        ),
+        Limit(
+            metric=CALENDAR,
+            side="at_least",
+            limit=0.95,
+            required_in=(),
+            groups="each",
+            reason="One row in twenty comes at a time of which there is no experience.",
+        ),
+    ),
+    defaults={"min_days": 5},
+)
