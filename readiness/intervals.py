@@ -219,7 +219,7 @@ def spread_of(influence: Floats, codes: Ints | None) -> Spread:
     if n_blocks < 2:  # noqa: PLR2004 (one block has no spread)
         inf = float("inf")
         return Spread(below=inf, above=inf, se=float("nan"), n_blocks=n_blocks)
-    squares = float(np.sum(sums**2))
+    squares = float(np.dot(sums, sums))
     se = float(np.sqrt(squares * n_blocks / (n_blocks - 1))) / len(influence)
     below, above = _studentised(sums, squares / n_blocks)
     return Spread(below=below * se, above=above * se, se=se, n_blocks=n_blocks)
@@ -237,10 +237,11 @@ def _studentised(sums: Floats, variance: float) -> tuple[float, float]:
         t = student_quantile(n_blocks - 1)
         return t, t
     z = sums / np.sqrt(variance)
-    df = 2 * n_blocks / max(float(np.mean(z**4)) - 1, 1.0)
+    squared = z * z
+    df = 2 * n_blocks / max(float(np.mean(squared * squared)) - 1, 1.0)
     t = student_quantile(min(df, n_blocks - 1))
     unbiased = np.sqrt(n_blocks * (n_blocks - 1)) / (n_blocks - 2)
-    a = float(np.mean(z**3) * unbiased / np.sqrt(n_blocks))
+    a = float(np.mean(squared * z) * unbiased / np.sqrt(n_blocks))
     if abs(a) < NO_SKEW:
         return t, t
     below = 3 / a * (np.cbrt(1 + a * (t - a / 6)) - 1)

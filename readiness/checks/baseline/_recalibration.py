@@ -38,37 +38,19 @@ def slope(y_true: Floats | Ints, y_prob: Floats, weight: Floats | None) -> Estim
     D. R. Cox (1958), doi:10.1093/biomet/45.3-4.562.
     """
     every = np.column_stack([1 - y_prob, y_prob]) if y_prob.ndim == 1 else y_prob
-    log_p = np.log(np.clip(every, CLIPPED, 1 - CLIPPED))
     code = y_true.astype(np.int64)
-    k = every.shape[1]
     w = relative_weights(len(code), weight)
-    seen = np.bincount(code, w, k) > 0
     undefined = Estimate(value=float("nan"), influence=np.full(len(code), np.nan))
-    if not seen.all():
+    if not (np.bincount(code, w, every.shape[1]) > 0).all():
         return undefined
-    theta = _fit(log_p, code, w)
+    log_p = np.log(np.clip(every, CLIPPED, 1 - CLIPPED))
+    odds = log_p[:, 1:] - log_p[:, :1]
+    theta = _fit(odds, code, w)
     if theta is None:
         return undefined
-    score, information = _derivatives(theta, log_p, code, w)
-    influence: Floats = np.linalg.solve(information, score.T)[0]
+    score, information = _derivatives(theta, odds, code, w)
+    influence: Floats = score @ np.linalg.inv(information)[0]
     return Estimate(value=float(theta[0]), influence=influence)
-
-
-def _fit(log_p: Floats, code: Ints, weight: Floats) -> Floats | None:
-    """Return the likeliest slope and intercepts by Newton's method, or None."""
-    theta = np.zeros(log_p.shape[1])
-    theta[0] = 1.0
-    for _ in range(MOST_STEPS):
-        score, information = _derivatives(theta, log_p, code, weight)
-        if np.linalg.cond(information) > 1 / CLOSE:
-            return None
-        step = np.linalg.solve(information, score.mean(axis=0))
-        theta = theta + step
-        if abs(theta[0]) > STEEPEST:
-            return None
-        if np.max(np.abs(step)) < CLOSE:
-            return theta
-    return None
 
 
 def intercept(y_true: Floats, y_prob: Floats, weight: Floats | None) -> Estimate:
@@ -92,42 +74,67 @@ def intercept(y_true: Floats, y_prob: Floats, weight: Floats | None) -> Estimate
         return undefined
     p = np.clip(y_prob, CLIPPED, 1 - CLIPPED)
     log_odds = np.log(p / (1 - p))
-    # The mean prediction rises with the shift, so bisection always ends.
-    low, high = -STEEPEST, STEEPEST
+    # Newton's steps, kept between bounds that close in: the mean prediction rises
+    # with the shift.
+    low, high, value = -STEEPEST, STEEPEST, 0.0
     for _ in range(MOST_STEPS):
-        middle = (low + high) / 2
-        too_low = np.mean(w * _share(log_odds + middle)) < share
-        low, high = (middle, high) if too_low else (low, middle)
-    value = (low + high) / 2
+        mu = _share(log_odds + value)
+        gap = share - float(np.mean(w * mu))
+        low, high = (value, high) if gap > 0 else (low, value)
+        new = value + gap / float(np.mean(w * mu * (1 - mu)))
+        new = new if low <= new <= high else (low + high) / 2
+        done, value = abs(new - value) < CLOSE, new
+        if done:
+            break
     mu = _share(log_odds + value)
     information = float(np.mean(w * mu * (1 - mu)))
     return Estimate(value=value, influence=w * (y_true - mu) / information)
 
 
+def _fit(odds: Floats, code: Ints, weight: Floats) -> Floats | None:
+    """Return the likeliest slope and intercepts by Newton's method, or None."""
+    theta = np.zeros(odds.shape[1] + 1)
+    theta[0] = 1.0
+    for _ in range(MOST_STEPS):
+        score, information = _derivatives(theta, odds, code, weight)
+        if np.linalg.cond(information) > 1 / CLOSE:
+            return None
+        step = np.linalg.solve(information, score.mean(axis=0))
+        theta = theta + step
+        if abs(theta[0]) > STEEPEST:
+            return None
+        if np.max(np.abs(step)) < CLOSE:
+            return theta
+    return None
+
+
 def _share(log_odds: Floats) -> Floats:
-    share: Floats = 1 / (1 + np.exp(-np.clip(log_odds, -700, 700)))
+    share: Floats = 1 / (1 + np.exp(-log_odds))
     return share
 
 
 def _derivatives(
-    theta: Floats, log_p: Floats, code: Ints, weight: Floats
+    theta: Floats, odds: Floats, code: Ints, weight: Floats
 ) -> tuple[Floats, Floats]:
     """Return each row's score, (n, k), and the mean information, (k, k).
 
-    Parameters are the slope and the intercepts of all classes but the first.
+    Parameters are the slope and the intercepts of all classes but the first; `odds`
+    are log-odds of these classes against the first, (n, k - 1).
     """
-    n, k = log_p.shape
-    linear = theta[0] * log_p + np.concatenate([[0.0], theta[1:]])
-    mu = np.exp(linear - linear.max(axis=1, keepdims=True))
-    mu /= mu.sum(axis=1, keepdims=True)
-    mean = np.sum(mu * log_p, axis=1)
+    n, k = odds.shape[0], odds.shape[1] + 1
+    linear = theta[0] * odds + theta[1:]
+    top = np.maximum(linear.max(axis=1, keepdims=True), 0.0)
+    mu = np.exp(linear - top)
+    mu /= mu.sum(axis=1, keepdims=True) + np.exp(-top)
     score = np.empty((n, k))
-    score[:, 0] = log_p[np.arange(n), code] - mean
-    score[:, 1:] = (code[:, None] == np.arange(1, k)) - mu[:, 1:]
-    rest, weighted = mu[:, 1:], weight[:, None] * mu[:, 1:]
+    score[:, 1:] = (code[:, None] == np.arange(1, k)) - mu
+    score[:, 0] = np.einsum("ij,ij->i", score[:, 1:], odds)
+    mean = np.einsum("ij,ij->i", mu, odds)
+    weighted = weight[:, None] * mu
     information = np.empty((k, k))
-    information[0, 0] = np.mean(weight * (np.sum(mu * log_p**2, axis=1) - mean**2))
-    across = np.mean(weighted * (log_p[:, 1:] - mean[:, None]), axis=0)
-    information[0, 1:] = information[1:, 0] = across
-    information[1:, 1:] = np.diag(weighted.mean(axis=0)) - weighted.T @ rest / n
+    squares = np.einsum("ij,ij,ij->", weighted, odds, odds)
+    information[0, 0] = (squares - np.dot(weight, mean**2)) / n
+    across = np.einsum("ij,ij->j", weighted, odds) - weighted.T @ mean
+    information[0, 1:] = information[1:, 0] = across / n
+    information[1:, 1:] = np.diag(weighted.mean(axis=0)) - weighted.T @ mu / n
     return weight[:, None] * score, information

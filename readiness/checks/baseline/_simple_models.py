@@ -76,9 +76,10 @@ class Encoding:
         """Return the bin of each row, 0 … n_bins - 1."""
         missing = values.isna().to_numpy(bool)
         if self.categories is not None:
-            place = _as_text(values).map(dict(self.categories))
+            codes, names = pd.factorize(values)
             other = len(self.categories)
-            found = place.fillna(other).to_numpy(np.int64)
+            places = [self.categories.get(str(name), other) for name in names]
+            found = np.array([*places, other], dtype=np.int64)[codes]
         else:
             found = np.searchsorted(self.edges, _as_number(values), side="right")
         return np.where(missing, self.n_bins - 1, found).astype(np.int64)
@@ -184,18 +185,14 @@ def _learn(values: pd.Series) -> Encoding:
         edges = np.unique(cuts[cuts > finite.min()])
         middle, scale = float(np.median(finite)), float(np.std(finite))
         return Encoding(categories=None, edges=edges, middle=middle, scale=scale or 1.0)
-    counts = _as_text(values[values.notna()]).value_counts().sort_index()
-    frequent = counts.sort_values(ascending=False, kind="stable")[:N_CATEGORIES]
-    places = {str(name): place for place, name in enumerate(frequent.index)}
+    counts = values.value_counts()
+    ordered = sorted((-count, str(name)) for name, count in counts.items() if count)
+    places = {name: place for place, (_, name) in enumerate(ordered[:N_CATEGORIES])}
     return Encoding(categories=places, edges=none, middle=0.0, scale=1.0)
 
 
 def _is_time(values: pd.Series) -> bool:
     return pd.api.types.is_datetime64_any_dtype(values.dtype)
-
-
-def _as_text(values: pd.Series) -> pd.Series:
-    return values.astype(object).map(str, na_action="ignore")
 
 
 def _as_number(values: pd.Series) -> Floats:
@@ -246,7 +243,7 @@ def _linear(X: Floats, y: Floats, task: Task) -> Any:  # noqa: ANN401 (a scikit-
         return Ridge(alpha=1.0).fit(X, y)
     if len(np.unique(y)) == 1:
         return None
-    model = LogisticRegression(max_iter=200, random_state=task.seed)
+    model = LogisticRegression(solver="newton-cholesky", max_iter=50)
     with warnings.catch_warnings():
         # A baseline a little short of its optimum is still the baseline.
         warnings.simplefilter("ignore")
