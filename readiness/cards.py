@@ -10,6 +10,7 @@ from readiness.result import CheckResult, Finding, Status
 from readiness.text import printable
 from readiness.words import (
     STATUS_WORDS,
+    group_words,
     interval_words,
     limit_words,
     metric_words,
@@ -138,7 +139,7 @@ def _row(one: Finding, blocks: str) -> Markup:
         '<tr><th scope="row">{}{}</th><td>{}</td><td>{}</td><td>{}{}</td><td>{}</td>'
         "<td>{}{}</td></tr>",
         metric_words(one.metric),
-        _small(name_html(one.group, 120)) if one.group else "",
+        _small(name_html(group_words(one.group), 120)) if one.group else "",
         value_words(one),
         interval_words(one),
         limit_words(one),
