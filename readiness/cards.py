@@ -106,14 +106,14 @@ def _findings(result: CheckResult, blocks: str) -> Markup:
     judged = [one for one in ordered if one.status is not Status.INFO]
     informed = ordered[len(judged) :]
     if len(informed) <= MAX_OPEN_INFO:
-        return _table([*judged, *informed], "What was found", blocks)
+        return _table([*judged, *informed], f"{result.title}: findings", blocks)
     fold = html(
         '<details class="rd-fold"><summary>{} more findings without a limit</summary>'
         "{}</details>",
         f"{len(informed):,}",
         _table(informed, "Findings without a limit", blocks),
     )
-    return _table(judged, "What was found", blocks) + fold
+    return _table(judged, f"{result.title}: findings", blocks) + fold
 
 
 def _table(findings: Sequence[Finding], caption: str, blocks: str) -> Markup:

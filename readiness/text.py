@@ -3,7 +3,8 @@
 import math
 
 MAX_DIGITS = 6
-MINUS = "\u2212"
+MINUS, TIMES = "\u2212", "\u00d7"
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNITLESS = ("", "metric points", "AUC", "V", "RBO", "H²", "output units")
 
 
@@ -132,8 +133,14 @@ def _digits(value: float, *, exact: bool, whole: bool) -> str:
     else:
         places = 2 - math.floor(math.log10(abs(value)))
         tiny, huge = places > MAX_DIGITS, abs(value) >= 10.0**15
-        shown = f"{value:.2e}" if tiny or huge else f"{value:,.{max(places, 0)}f}"
+        shown = f"{value:,.{max(places, 0)}f}"
+        shown = _power(value) if tiny or huge else shown
     return shown.replace("-", MINUS) if shown.startswith("-") else shown
+
+
+def _power(value: float) -> str:
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa} {TIMES} 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
 def _picture(character: str) -> str:

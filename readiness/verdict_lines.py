@@ -16,7 +16,7 @@ from readiness.words import (
     value_words,
 )
 
-MAX_ALIKE = 4
+MAX_ALIKE = 3
 Link = Callable[[str, str], str]
 
 
@@ -85,7 +85,7 @@ def _line(check: CheckResult, one: Finding, blocks: str, link: Link) -> Line:
     return Line(
         status=one.status,
         waived=one.waived,
-        subject=_capital(subject),
+        subject=capital(subject),
         said=f"{said}; the limit is {limit_words(one)}, set by {one.limit_set_by}.",
         why=tuple(filter(None, why)),
         code=check.code,
@@ -120,7 +120,7 @@ def open_lines(checks: Sequence[CheckResult], link: Link) -> tuple[Line, ...]:
             subject = metric_words(first.metric)
             subject += f", {group_words(first.group)}" if first.group else ""
             subject += f" and {n_open - 1:,} more" if n_open > 1 else ""
-            lines.append(_open(check, reason, _capital(subject), link))
+            lines.append(_open(check, reason, capital(subject), link))
     return tuple(lines)
 
 
@@ -144,5 +144,6 @@ def _open(check: CheckResult, reason: str | None, subject: str, link: Link) -> L
     )
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Return the text with a capital at its start."""
     return text[:1].upper() + text[1:]

@@ -7,7 +7,8 @@ from typing import Any
 
 from readiness.cards import SHAPES
 from readiness.result import CheckResult, Finding, Outcome, Status, result_from_dict
-from readiness.verdict_lines import Line, Link, finding_lines, open_lines
+from readiness.text import number
+from readiness.verdict_lines import Line, Link, capital, finding_lines, open_lines
 from readiness.words import (
     OUTCOME_WORDS,
     STATUS_WORDS,
@@ -157,13 +158,18 @@ def _sentence(
     ]
     if not pairs:
         return str(results["headline"])
-    check, one = pairs[0]
-    where = f" ({group_words(one.group)})" if one.group else ""
-    more = f", and {len(pairs) - 1} more" if len(pairs) > 1 else ""
-    state = "breaks its limit" if word == "NOT READY" else "cannot be decided"
+    _, one = pairs[0]
+    where = f", {group_words(one.group)}," if one.group else ""
+    interval = interval_words(one)
+    within = f" ({interval})" if interval else ""
+    state = "is broken" if word == "NOT READY" else "cannot be decided"
+    states = state.replace("is ", "are ")
+    n_more = len(pairs) - 1
+    more = f" {n_more} more required limit{'s' * (n_more > 1)}"
+    more += f" {states if n_more > 1 else state}."
     return (
-        f"{check.title} {state}: {metric_words(one.metric)}{where} is "
-        f"{value_words(one)}, must be {limit_words(one)}{more}."
+        f"{capital(metric_words(one.metric))}{where} is {value_words(one)}{within} and "
+        f"must be {limit_words(one)}.{more if n_more else ''}"
     )
 
 
@@ -188,7 +194,9 @@ def _cards(
                 link=entry["page"],
                 status=best.status if best is not None else None,
                 counts=_counts(one.status for one in own),
-                figure=value_words(best) if best is not None else "no answer",
+                figure=number(best.value, best.unit)
+                if best is not None
+                else "no answer",
                 caption=caption,
             )
         )
