@@ -80,6 +80,12 @@ def threshold_of(case: Case) -> float:
     return 0.5 if declared is None else declared
 
 
+def target_unit(case: Case) -> str:
+    """Return the unit declared for the target, or the words "target unit"."""
+    declared = case.file.columns.get(case.target)
+    return (declared.unit if declared else None) or "target unit"
+
+
 def labelled_rows(case: Case) -> tuple[list[Rows], Mapping[str, Reason]]:
     """Return the rows to judge by table, and why a labelled table cannot be judged.
 
@@ -166,8 +172,8 @@ def dependence_note(case: Case, rows: Rows, interval: Interval) -> str:
         )
     counts = f"{interval.n_blocks:,} {_bound_by(case, rows, interval)}"
     return (
-        f"The {interval.n_rows:,} rows of {rows.name} come in {counts}, which hang "
-        f"together: the interval is {number(factor)} times as wide as one that takes "
+        f"The {interval.n_rows:,} rows of {rows.name} come in {counts}. Counted by "
+        f"these, the interval is {number(factor)} times as wide as one that takes "
         "every row as independent (the dependence factor)."
     )
 

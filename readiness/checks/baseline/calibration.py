@@ -32,6 +32,7 @@ from readiness.checks.baseline._rows import (
     declared_groups,
     labelled_rows,
     require_probabilities,
+    target_unit,
     threshold_of,
     widened,
 )
@@ -96,7 +97,7 @@ def measure(case: Case, options: Options) -> Measurement:
     tables = [_widened(case, one) for one in tables]
     if case.task == "regression":
         rows, bins = _regression(case, tables, options.seed)
-        names = {BIAS: _unit(case), COVERED: "share"}
+        names = {BIAS: target_unit(case), COVERED: "share"}
     else:
         rows = [row for one in tables for row in _classes(case, one)]
         bins = pd.concat([reliability(one) for one in tables], ignore_index=True)
@@ -172,7 +173,7 @@ def _regression(
         for group, mask in parts:
             truth, said, weight = _taken(one, mask)
             off = weighted_mean(said - truth, weight)
-            rows.append(_row(BIAS, group, one, mask, off, unit=_unit(case)))
+            rows.append(_row(BIAS, group, one, mask, off, unit=target_unit(case)))
             share = share_in(one, inside, mask)
             rows.append(summary_row(COVERED, group, share, "share"))
         bins.append(coverage(one, inside))
@@ -188,11 +189,6 @@ def _regression(
                 for place in np.unique(decile)
             ]
     return rows, pd.concat(bins, ignore_index=True)
-
-
-def _unit(case: Case) -> str:
-    declared = case.file.columns.get(case.target)
-    return (declared.unit if declared else None) or "target unit"
 
 
 CHECK = Check(

@@ -16,6 +16,7 @@ from readiness.checks.baseline._rows import (
     left_out_note,
     months,
     require_probabilities,
+    target_unit,
     threshold_of,
     undeclared_note,
     usable_metrics,
@@ -81,7 +82,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         metrics = (headline, *usable_metrics(case, tuple(others)))
         rows += [_row(case, one, metric, one.group) for metric in metrics]
     rows += [
-        empty_row(headline.name, group, reason, headline.unit)
+        empty_row(headline.name, group, reason, _unit(case, headline))
         for group, reason in problems.items()
     ]
     for where, parts in (
@@ -115,9 +116,13 @@ def _row(
         threshold_of(case),
     )
     if np.isfinite(measured.value):
-        return summary_row(metric.name, group, measured, metric.unit)
+        return summary_row(metric.name, group, measured, _unit(case, metric))
     reason = _why_undefined(case, metric, y_true)
-    return empty_row(metric.name, group, reason, metric.unit, len(y_true))
+    return empty_row(metric.name, group, reason, _unit(case, metric), len(y_true))
+
+
+def _unit(case: Case, metric: Metric) -> str:
+    return target_unit(case) if metric.unit == "target unit" else metric.unit
 
 
 def _why_undefined(case: Case, metric: Metric, y_true: np.ndarray) -> Reason:
@@ -139,7 +144,7 @@ def _notes(
         if not np.isfinite(row["value"]):
             continue
         notes.append(
-            f"{metric.name} on {rows.name}: {_said(row, metric.unit)}, from "
+            f"{metric.name} on {rows.name}: {_said(row, row['unit'])}, from "
             f"{number(row['n_rows'], 'count')} rows. Each limit is one-sided 95 %."
         )
         notes.append(dependence_note(case, rows, _interval(row)))
