@@ -1,0 +1,139 @@
+# Two commands: `make demo` reviews the flights, `make test` runs the tests.
+# Both set up .venv from the committed locks, whose hashes are required.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= runs
+PYTHON ?= $(firstword $(foreach one,python3 python3.13 python3.12 python3.11,\
+  $(shell $(one) -c 'import sys; sys.version_info >= (3, 11) and print("$(one)")' 2>/dev/null)))
+UV := $(shell command -v uv 2>/dev/null)
+# uv when present, else pip; both check hashes and compile bytecode, which decides
+# half of the start-up time.
+ifdef UV
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --compile-bytecode
+BUILD := $(UV) build --quiet --wheel --out-dir
+else
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+BUILD := $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir
+endif
+APT := $(shell command -v apt-get 2>/dev/null)
+CHROMIUM := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -1)
+
+.PHONY: help setup browser lint types test slow demo lock benchmark oldest newest wheel image clean
+
+help:
+	@echo "make demo       review the flights case and print where the verdict is"
+	@echo "make test       set up and run the tests (slow ones: make slow)"
+	@echo "make setup      make .venv with everything for development"
+	@echo "make lint types check style and types"
+	@echo "make lock       resolve the dependencies anew"
+	@echo "make oldest     test with the oldest dependencies; newest: with today's"
+	@echo "make benchmark  measure the demo beside two other tools"
+
+demo: $(VENV)/demo.stamp
+	$(BIN)/readiness demo --out $(OUT)
+
+setup: $(VENV)/dev.stamp
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed and was not found."; exit 1; }
+ifdef UV
+	$(UV) venv --quiet --python $(PYTHON) $(VENV)
+else
+	$(PYTHON) -m venv $(VENV)
+endif
+
+$(VENV)/demo.stamp: requirements.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --editable .
+	$(BIN)/python -m compileall -q readiness
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	$(INSTALL) --no-deps --editable .
+	$(BIN)/python -m compileall -q readiness
+	@touch $@
+
+# The browser tests drive Debian's Chromium. Where it cannot be installed they are
+# skipped and say so; with CI=true its absence is an error.
+browser:
+ifeq ($(CHROMIUM),)
+ifneq ($(APT),)
+	if [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; fi
+endif
+	command -v chromium chromium-browser google-chrome >/dev/null \
+	  || { echo "Chromium is missing: the browser tests will be skipped."; test -z "$${CI:-}"; }
+else
+	@echo "Chromium: $(CHROMIUM)"
+endif
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/nbstripout --verify --keep-id \
+	  --extra-keys "metadata.language_info metadata.papermill cell.metadata.papermill" \
+	  notebooks/*.ipynb
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+test: $(VENV)/dev.stamp browser
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2 -m "not slow" --durations=10
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+slow: $(VENV)/dev.stamp browser
+	$(BIN)/pytest -n 2 -m slow --durations=10
+
+lock:
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --extra demo pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --all-extras -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --all-extras --resolution lowest-direct pyproject.toml \
+	  -o requirements-oldest.lock
+
+# The same tests with the lowest versions that pyproject.toml admits, and with what a
+# fresh installation resolves to today.
+oldest:
+	$(MAKE) VENV=.venv-oldest .venv-oldest/oldest.stamp
+	.venv-oldest/bin/pytest -n 2 -m "not slow" -q
+
+$(VENV)/oldest.stamp: requirements-oldest.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements-oldest.lock
+	$(INSTALL) --no-deps --editable .
+	@touch $@
+
+newest:
+	rm -rf .venv-newest
+	$(MAKE) VENV=.venv-newest .venv-newest/bin/python
+	$(MAKE) VENV=.venv-newest newest-install
+	.venv-newest/bin/pytest -n 2 -m "not slow" -q
+
+.PHONY: newest-install
+newest-install:
+	$(INSTALL) --upgrade --editable ".[demo,lab,test]"
+
+wheel: $(VENV)/dev.stamp
+	$(BUILD) dist .
+
+benchmark: $(VENV)/demo.stamp
+	$(BIN)/python benchmarks/compare.py
+
+# The picture in the README, from a real run.
+image: $(VENV)/dev.stamp browser
+	$(BIN)/readiness demo --out $(OUT)
+	$(BIN)/python benchmarks/picture.py $(OUT)/flight-delay docs/images/verdict.png
+
+clean:
+	rm -rf .venv .venv-oldest .venv-newest dist .coverage*
