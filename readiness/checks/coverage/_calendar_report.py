@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-UNITS = {"month": "month", "weekday": "day of the week", "hour": "hour of the day"}
+UNITS = {"month": "a month", "weekday": "a weekday", "hour": "an hour of the day"}
 NAMED = 12  # calendar units a sentence names
 
 
@@ -138,7 +138,7 @@ def _covered(row: Mapping[Any, Any], calendar: pd.DataFrame, base: str) -> str:
     gaps = here[~here["covered"].astype(bool) & (here["rows"] > 0)]["name"].tolist()
     limits = interval(row["ci_low"], row["ci_high"], "share")
     text = (
-        f"{number(row['value'], 'share')} ({limits}) of the {last} rows fall in a "
+        f"{number(row['value'], 'share')} ({limits}) of the {last} rows fall in "
         f"{UNITS[unit]} that the {base} table has seen"
     )
     if not gaps:

@@ -187,6 +187,14 @@ def expected_outside(
     return shares * (seen.n_blocks / (seen.n_blocks + 1))
 
 
+def count_beyond(
+    case: Case, table: Table, name: str, bounds: tuple[float, float]
+) -> int:
+    """Return the rows of a table whose value in one column is out of bounds."""
+    found = _counted(case, table, [name], {name: bounds}, {})
+    return int(found.below[0] + found.above[0])
+
+
 def _counted(
     case: Case,
     table: Table,

@@ -111,7 +111,7 @@ def alt(measurement: Measurement) -> str:
     shares = summary[(summary["metric"] == CALENDAR) & summary["value"].notna()]
     counts = summary[(summary["metric"] == EVENTS) & summary["value"].notna()]
     parts = [
-        f"{number(one['value'], 'share')} of the rows fall in a "
+        f"{number(one['value'], 'share')} of the rows fall in "
         f"{UNITS[one['group']]} that was seen before"
         for one in shares.to_dict("records")
     ]
