@@ -23,6 +23,7 @@ from readiness.words import (
 
 MAX_FINDINGS = 50
 MAX_OPEN_INFO = 8
+MAX_FIXED_CHARS = 16  # a longer value may break over lines
 # Worst first; the shape says what the colour says.
 SHAPES = {
     Status.FAIL: "\u2715",
@@ -134,13 +135,15 @@ def _table(findings: Sequence[Finding], caption: str, blocks: str) -> Markup:
 def _row(one: Finding, blocks: str) -> Markup:
     settle = settle_words(one, blocks) if one.status is Status.INCONCLUSIVE else ""
     why = " ".join(filter(None, (reason_words(one.reason), settle)))
+    value = value_words(one)
     by = f"set by {one.limit_set_by}" if one.limit is not None else ""
     return html(
-        '<tr><th scope="row">{}{}</th><td>{}</td><td>{}</td><td>{}{}</td><td>{}</td>'
+        '<tr><th scope="row">{}{}</th><td{}>{}</td><td>{}</td><td>{}{}</td><td>{}</td>'
         "<td>{}{}</td></tr>",
         metric_words(one.metric),
         _small(name_html(group_words(one.group), 120)) if one.group else "",
-        value_words(one),
+        html(' class="rd-fixed"') if len(value) <= MAX_FIXED_CHARS else "",
+        value,
         interval_words(one),
         limit_words(one),
         _small(", ".join(filter(None, (by, "required" if one.required else "")))),

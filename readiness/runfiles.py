@@ -60,6 +60,7 @@ def facts(case: Case) -> dict[str, Any]:
         "task": case.task,
         "metric": case.metric.name,
         "acceptable": case.file.model.acceptable,
+        "block": case.block,
         "features": list(case.features),
         "classes": [str(one) for one in case.classes],
         "model_format": case.model.format,

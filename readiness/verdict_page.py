@@ -165,7 +165,7 @@ def _sentence(
     state = "is broken" if word == "NOT READY" else "cannot be decided"
     states = state.replace("is ", "are ")
     n_more = len(pairs) - 1
-    more = f" {n_more} more required limit{'s' * (n_more > 1)}"
+    more = f" {n_more if n_more > 1 else 'One'} more required limit{'s' * (n_more > 1)}"
     more += f" {states if n_more > 1 else state}."
     return (
         f"{capital(metric_words(one.metric))}{where} is {value_words(one)}{within} and "

@@ -252,6 +252,8 @@ def limit_words(finding: Finding) -> str:
 
 def rows_words(finding: Finding, blocks: str = "blocks") -> str:
     """Return how many rows, and how many blocks of them, a finding rests on."""
+    if not finding.n_rows:
+        return "no rows"
     words = f"{finding.n_rows:,} rows"
     if finding.n_blocks is not None and finding.n_blocks != finding.n_rows:
         words += f" in {finding.n_blocks:,} {blocks}"
