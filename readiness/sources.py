@@ -18,6 +18,8 @@ from readiness.errors import InputError, Reason
 PARQUET_MAGIC = b"PAR1"
 SPOOL_ROWS = 131_072
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
+DELIMITERS = (",", ";", "\t", "|")
+MAX_HEADER = 1_000_000
 
 
 def find_files(source: str, base: Path, name: str) -> list[Path]:
@@ -168,16 +170,18 @@ def spool_csv(path: Path, sha256: str, folder: Path | None) -> Path:
     try:
         with duckdb.connect() as connection:
             _lock_down(connection, path)
-            require_unique(_csv_header(connection, path), path.name)
             relation = connection.sql(
-                "SELECT * FROM read_csv($path, sample_size = -1)",
-                params={"path": str(path)},
+                "SELECT * FROM read_csv($path, sample_size = -1, header = true, "
+                "delim = $delimiter, quote = '\"', escape = '\"', skip = 0, comment = '')",
+                params={"path": str(path), "delimiter": _csv_delimiter(path)},
             )
             _write_stream(pa.RecordBatchReader.from_stream(relation), partial)
     except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as cause:
         partial.unlink(missing_ok=True)
         # Later lines of the message quote the record, which is private.
-        what = str(cause).splitlines()[0]
+        what = str(cause).splitlines()[0].removesuffix(".")
+        if "sniffing" in what:
+            what = "a line has another number of cells than the first, or an open quote"
         msg = f"The file {path.name!r} is not a regular CSV file: {what}."
         raise InputError(msg, Reason.INPUT_FORMAT) from cause
     partial.replace(target)
@@ -191,19 +195,29 @@ def _lock_down(connection: Any, path: Path) -> None:  # noqa: ANN401 (duckdb's s
     connection.execute("SET lock_configuration = true")
 
 
-def _csv_header(connection: Any, path: Path) -> list[str]:  # noqa: ANN401 (as above)
-    """Return the names as written: the reader renames repeated ones silently."""
-    [found] = connection.execute(
-        "SELECT Delimiter, Quote, HasHeader FROM sniff_csv($path)",
-        {"path": str(path)},
-    ).fetchall()
-    delimiter, quote, has_header = found
-    if not has_header:
+def _csv_delimiter(path: Path) -> str:
+    """Return what parts the names in the first line, and check these names.
+
+    Left to itself, the reader takes ragged lines for one wide column, takes a first
+    line of numbers for names, and renames repeated names, all silently.
+    """
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        line = stream.readline(MAX_HEADER)
+    delimiter = max(DELIMITERS, key=line.count)
+    names = next(csv.reader([line], delimiter=delimiter))
+    if all(_is_number(name) for name in names):
         msg = f"The file {path.name!r} must start with a line of column names."
         raise InputError(msg, Reason.INPUT_FORMAT)
-    quoting = {} if quote in ("", "(empty)") else {"quotechar": quote}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        return next(csv.reader(stream, delimiter=delimiter, **quoting))
+    require_unique(names, path.name)
+    return delimiter
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _write_stream(reader: pa.RecordBatchReader, path: Path) -> None:

@@ -1,0 +1,444 @@
+"""Tables stream with the pandas types of the whole, and say what is wrong with them."""
+
+import datetime as dt
+import decimal
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from readiness.errors import InputError, Reason
+from readiness.tables import Table, load_table, table_from_frame
+
+FEW = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+WORDS = ["", "a", "b", "zz", "Ünï", "NA"]
+TIMES = st.datetimes(dt.datetime(1990, 1, 1), dt.datetime(2040, 1, 1))  # noqa: DTZ001 (naive on purpose)
+LONG = 2**40
+
+
+def arrow(values: st.SearchStrategy[Any], kind: pa.DataType) -> st.SearchStrategy[Any]:
+    return st.lists(st.none() | values, min_size=5, max_size=5).map(
+        lambda cells: pa.array(cells, kind)
+    )
+
+
+def categories(levels: list[Any], *, ordered: bool) -> st.SearchStrategy[Any]:
+    """Return categorical cells; ``levels`` that do not occur stay unused."""
+    return st.lists(st.none() | st.sampled_from(levels), min_size=5, max_size=5).map(
+        lambda cells: pd.Categorical(cells, categories=levels, ordered=ordered)
+    )
+
+
+def pandas(values: st.SearchStrategy[Any], kind: str) -> st.SearchStrategy[Any]:
+    return st.lists(st.none() | values, min_size=5, max_size=5).map(
+        lambda cells: pd.array(cells, dtype=kind)
+    )
+
+
+FLOATS = st.floats(allow_infinity=True, allow_nan=True, width=32)
+COLUMN_TYPES = {
+    "int8": arrow(st.integers(-100, 100), pa.int8()),
+    "int64": arrow(st.integers(-LONG, LONG), pa.int64()),
+    "uint64": arrow(st.integers(0, LONG), pa.uint64()),
+    "float32": arrow(FLOATS, pa.float32()),
+    "float64": arrow(FLOATS, pa.float64()),
+    "bool": arrow(st.booleans(), pa.bool_()),
+    "string": arrow(st.sampled_from(WORDS), pa.string()),
+    "large_string": arrow(st.sampled_from(WORDS), pa.large_string()),
+    "string_view": arrow(st.sampled_from(WORDS), pa.string_view()),
+    "null": st.just(pa.nulls(5)),
+    "timestamp_s": arrow(TIMES, pa.timestamp("s")),
+    "timestamp_ns": arrow(TIMES, pa.timestamp("ns")),
+    "timestamp_aware": arrow(TIMES, pa.timestamp("us", "Europe/Berlin")),
+    "date32": arrow(st.dates(dt.date(1990, 1, 1)), pa.date32()),
+    "date64": arrow(st.dates(dt.date(1990, 1, 1)), pa.date64()),
+    "time": arrow(st.times(), pa.time64("us")),
+    "duration": arrow(st.integers(-LONG, LONG), pa.duration("us")),
+    "decimal": arrow(
+        st.decimals(-100, 100, places=2).map(decimal.Decimal), pa.decimal128(9, 2)
+    ),
+    "Int64": pandas(st.integers(-LONG, LONG), "Int64"),
+    "boolean": pandas(st.booleans(), "boolean"),
+    "Float64": pandas(st.floats(-1e6, 1e6), "Float64"),
+    "pandas_string": pandas(st.sampled_from(WORDS), "string"),
+    "category": categories(["b", "unused", "a"], ordered=False),
+    "ordered": categories(["low", "middle", "high"], ordered=True),
+    "category_int": categories([3, 1, 2], ordered=False),
+    "category_time": categories(
+        list(pd.to_datetime(["2024-01-02", "2024-01-01"])), ordered=False
+    ),
+}
+
+
+def written(cells: pa.Array | pd.api.extensions.ExtensionArray, folder: Path) -> Path:
+    """Write one column of five rows in row groups of two, as pandas would."""
+    path = folder / "table.parquet"
+    if isinstance(cells, pa.Array):
+        rows = pa.table({"value": cells})
+    else:
+        rows = pa.Table.from_pandas(pd.DataFrame({"value": cells}))
+    pq.write_table(rows, path, row_group_size=2)
+    return path
+
+
+def whole(table: Table) -> pd.DataFrame:
+    frames = [table.frame(batch) for batch in table.batches()]
+    assert all((frame.dtypes == frames[0].dtypes).all() for frame in frames)
+    return pd.concat(frames, ignore_index=True)
+
+
+@pytest.mark.parametrize("name", COLUMN_TYPES)
+@FEW
+@given(data=st.data())
+def test_batches_have_the_types_pandas_gives_the_whole_file(
+    name: str, data: st.DataObject, tmp_path: Path
+) -> None:
+    path = written(data.draw(COLUMN_TYPES[name]), tmp_path)
+    expected = pd.read_parquet(path)
+
+    table = load_table(path.name, tmp_path, "reference")
+
+    pd.testing.assert_frame_equal(whole(table), expected)
+    backwards = table.take(np.array([4, 3, 0]))
+    pd.testing.assert_frame_equal(
+        backwards, expected.iloc[[4, 3, 0]].reset_index(drop=True)
+    )
+
+
+@pytest.mark.parametrize("name", COLUMN_TYPES)
+@settings(max_examples=5, deadline=None)
+@given(data=st.data())
+def test_frame_in_memory_gives_the_types_of_its_file(
+    name: str, data: st.DataObject
+) -> None:
+    cells = data.draw(COLUMN_TYPES[name])
+    is_arrow = isinstance(cells, pa.Array)
+    rows = pa.table({"value": cells}) if is_arrow else pd.DataFrame({"value": cells})
+    sink = pa.BufferOutputStream()
+    as_arrow = rows if is_arrow else pa.Table.from_pandas(rows)
+    pq.write_table(as_arrow, sink)
+    expected = pd.read_parquet(pa.BufferReader(sink.getvalue()))
+
+    table = table_from_frame(rows, "reference")
+
+    found = table.frame(next(table.batches()))
+    # Parquet has no seconds, and categories of text only; memory has both.
+    if name in ("category_int", "category_time", "timestamp_s"):
+        assert found["value"].isna().tolist() == expected["value"].isna().tolist()
+    else:
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_integers_are_floats_in_every_batch_when_a_null_is_in_one(
+    tmp_path: Path,
+) -> None:
+    pq.write_table(
+        pa.table({"n": [1, 2, None, 4], "flag": [True, False, True, None]}),
+        tmp_path / "t.parquet",
+        row_group_size=2,
+    )
+
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    first = table.frame(next(table.batches()))
+    assert first.dtypes.astype(str).to_dict() == {"n": "float64", "flag": "object"}
+
+
+def test_nulls_are_counted_when_the_file_has_no_statistics(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"n": [1, 2, None, 4]}),
+        tmp_path / "t.parquet",
+        row_group_size=2,
+        write_statistics=False,
+    )
+
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    assert table.with_nulls == {"n"}
+
+
+def test_columns_whose_names_share_a_prefix_are_kept_apart(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"a.b": [1], "a": [2], "a.c": [3]}), tmp_path / "t.parquet")
+
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    assert table.column("a").to_pylist() == [2]
+    assert table.take(np.array([0]), ["a.c", "a"]).iloc[0].tolist() == [3, 2]
+
+
+def test_stored_index_is_no_column_and_its_order_is_ignored(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index([7, 7], name="key"))
+    frame.to_parquet(tmp_path / "t.parquet")
+
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    assert table.schema.names == ["x"]
+    pd.testing.assert_frame_equal(whole(table), frame.reset_index(drop=True))
+
+
+def test_glob_reads_files_in_the_order_of_their_names(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [3, 4]}), tmp_path / "part-2.parquet")
+    pq.write_table(pa.table({"x": [1, 2]}), tmp_path / "part-1.parquet")
+
+    table = load_table("part-*.parquet", tmp_path, "current")
+
+    assert table.column("x").to_pylist() == [1, 2, 3, 4]
+    assert table.files == ("part-1.parquet", "part-2.parquet")
+    assert table.n_rows == 4
+
+
+def test_tasks_can_be_sent_to_another_process(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1, 2, 3]}), tmp_path / "t.parquet", row_group_size=2)
+    table = load_table("t.parquet", tmp_path, "current")
+
+    tasks = pickle.loads(pickle.dumps(table.tasks(["x"])))  # noqa: S301 (made here)
+
+    assert [task()[0].num_rows for task in tasks] == [2, 1]
+
+
+def test_taking_no_row_keeps_the_types() -> None:
+    table = table_from_frame(pd.DataFrame({"x": [1.5], "s": ["a"]}), "reference")
+
+    frame = table.take(np.array([], dtype=np.int64))
+
+    assert frame.dtypes.astype(str).to_dict() == {"x": "float64", "s": "str"}
+    assert len(frame) == 0
+
+
+def test_equal_frames_have_equal_hashes_and_others_do_not() -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0]})
+
+    hashes = [
+        table_from_frame(one, "reference").sha256
+        for one in (frame, frame.copy(), frame + 1)
+    ]
+
+    assert hashes[0] == hashes[1]
+    assert hashes[0] != hashes[2]
+
+
+def test_csv_types_come_from_every_row_and_words_for_missing_stay_text(
+    tmp_path: Path,
+) -> None:
+    lines = ["n;word;code;when;empty", *["1;NA;007;2024-01-31 10:00:00;"] * 30_000]
+    text = "\n".join([*lines, "1.5;None;008;2024-02-01 11:00:00;x"])
+    (tmp_path / "t.csv").write_text(text + "\n", encoding="utf-8")
+
+    table = load_table("t.csv", tmp_path, "reference", work=tmp_path / "work")
+
+    frame = table.take(np.array([0, 30_000]))
+    assert frame["n"].tolist() == [1.0, 1.5]
+    assert frame["word"].tolist() == ["NA", "None"]
+    assert frame["code"].tolist() == ["007", "008"]
+    assert frame["when"].dtype == "datetime64[us]"
+    assert pd.isna(frame["empty"][0])
+
+
+def test_csv_is_converted_once_per_work_folder(tmp_path: Path) -> None:
+    (tmp_path / "it's.csv").write_text("a,b\n1,x\n2,y\n", encoding="utf-8")
+
+    first = load_table("it's.csv", tmp_path, "reference", work=tmp_path / "work")
+    again = load_table("it's.csv", tmp_path, "reference", work=tmp_path / "work")
+
+    assert first.pieces[0].path == again.pieces[0].path
+    assert first.sha256 == again.sha256
+    assert len(list((tmp_path / "work").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("a,a\n1,2\n", "'a'"),
+        ("1,2\n3,4\n", "line of column names"),
+        ('a,b\n1,"x\n2,y\n3\n', "an open quote"),
+        ("a,b\n1,2\n3,4,5\n", "another number of cells"),
+    ],
+    ids=["F069", "no header", "F048-quote", "F048-ragged"],
+)
+def test_irregular_csv_is_an_error_of_its_format(
+    text: str, match: str, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+
+    with pytest.raises(InputError, match=match) as caught:
+        load_table("t.csv", tmp_path, "reference")
+
+    assert caught.value.code is Reason.INPUT_FORMAT
+
+
+@pytest.mark.parametrize(
+    ("source", "match"),
+    [
+        ("absent.parquet", "No such file"),
+        ("absent-*.parquet", "matches no file"),
+        ("folder", "is a folder"),
+        ("/dev/null", "regular file"),
+    ],
+    ids=["F045-missing", "F045-pattern", "F045-folder", "F052-device"],
+)
+def test_unreadable_file_is_an_input_error(
+    source: str, match: str, tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+
+    with pytest.raises(InputError, match=match) as caught:
+        load_table(source, tmp_path, "reference")
+
+    assert caught.value.code is Reason.INPUT
+
+
+def _truncated() -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"x": np.arange(1000)}), sink)
+    return sink.getvalue().to_pybytes()[:-20]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("t.parquet", b"", "is empty"),
+        ("t.parquet", _truncated(), "cut short"),
+        ("t.parquet", b"<!DOCTYPE html><html></html>", "a web page"),
+        ("t.csv", b"\n <html><body>Log in</body></html>", "a web page"),
+        ("t.csv", b"a,b\0\n", "neither"),
+        ("t.json", b"{}", "must be Parquet or CSV"),
+    ],
+    ids=["F046-empty", "F046-cut", "F046-html", "F046-csv", "NUL", "json"],
+)
+def test_wrong_content_is_an_error_of_the_format(
+    name: str, content: bytes, match: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(InputError, match=match) as caught:
+        load_table(name, tmp_path, "reference")
+
+    assert caught.value.code is Reason.INPUT_FORMAT
+
+
+def test_damage_inside_a_file_is_found_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"x": np.arange(9000.0)}), path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(content)
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    with pytest.raises(InputError, match="damaged in row group 0"):
+        table.column("x")
+
+
+def test_files_that_differ_in_their_columns_are_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"x": ["1"]}), tmp_path / "b.parquet")
+
+    with pytest.raises(InputError, match=r"'b.parquet' differs from 'a.parquet'"):
+        load_table("*.parquet", tmp_path, "reference")
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        (pd.DataFrame({"x": []}), Reason.EMPTY),
+        (pd.DataFrame(index=[0, 1]), Reason.EMPTY),
+    ],
+    ids=["F059", "F062-no-column"],
+)
+def test_table_without_rows_or_columns_is_refused(
+    rows: pd.DataFrame, code: Reason
+) -> None:
+    with pytest.raises(InputError, match="it has none") as caught:
+        table_from_frame(rows, "current")
+
+    assert caught.value.code is code
+
+
+def test_empty_file_of_rows_is_refused(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"x": pa.array([], pa.int64())}), tmp_path / "t.parquet")
+
+    with pytest.raises(InputError, match="must have rows") as caught:
+        load_table("t.parquet", tmp_path, "reference")
+
+    assert caught.value.code is Reason.EMPTY
+
+
+MULTI = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), "'a'"),
+        (pd.DataFrame([[1, 2]], columns=[1, "1"]), "'1'"),
+        (pd.DataFrame([[1, 2]], columns=MULTI), "Flatten them: frame.columns"),
+        (pd.DataFrame({"x": [1, 2]}, index=MULTI), "reset_index"),
+    ],
+    ids=["F069", "F070-collision", "F071-columns", "F071-rows"],
+)
+def test_names_that_cannot_be_told_apart_are_refused(
+    rows: pd.DataFrame, match: str
+) -> None:
+    with pytest.raises(InputError, match=match) as caught:
+        table_from_frame(rows, "reference")
+
+    assert caught.value.code is Reason.INPUT_FORMAT
+
+
+@pytest.mark.parametrize("axis", ["columns", "rows"])
+def test_several_levels_in_a_file_are_refused(axis: str, tmp_path: Path) -> None:
+    frames = {
+        "columns": pd.DataFrame([[1, 2]], columns=MULTI),
+        "rows": pd.DataFrame({"x": [1, 2]}, index=MULTI.set_names(["k", "l"])),
+    }
+    frames[axis].to_parquet(tmp_path / "t.parquet")
+
+    with pytest.raises(InputError, match=r"MultiIndex.*Flatten"):
+        load_table("t.parquet", tmp_path, "reference")
+
+
+@pytest.mark.parametrize("name", [1, ("a", 2), None, 1.5], ids=lambda n: f"F070-{n}")
+def test_names_that_are_no_text_are_used_as_text(name: object) -> None:
+    frame = pd.DataFrame([[1, 2]])
+    frame.columns = pd.Index([name, "x"], dtype=object, tupleize_cols=False)
+
+    table = table_from_frame(frame, "reference")
+
+    assert table.schema.names == [str(name), "x"]
+    assert list(table.take(np.array([0])).columns) == [str(name), "x"]
+
+
+def test_whole_number_names_in_a_file_are_used_as_text(tmp_path: Path) -> None:
+    pd.DataFrame([[1, 2]], columns=[10, 20]).to_parquet(tmp_path / "t.parquet")
+
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    assert list(table.take(np.array([0])).columns) == ["10", "20"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        ([1, "a", None], Reason.MIXED_TYPES),
+        ([1j, 2j, 3j], Reason.UNSUPPORTED_TYPE),
+    ],
+    ids=["F093", "complex"],
+)
+def test_column_that_cannot_be_typed_is_kept_as_text_with_its_reason(
+    cells: list[object], reason: Reason
+) -> None:
+    table = table_from_frame(pd.DataFrame({"bad": cells, "x": [1, 2, 3]}), "reference")
+
+    assert table.problems == {"bad": reason}
+    assert table.column("bad").to_pylist()[1] == str(cells[1])
+    assert table.column("x").to_pylist() == [1, 2, 3]
