@@ -212,7 +212,7 @@ def _solve(levels: Levels, moments: Floats, target: Floats) -> Floats | None:
             return weight
         centred = off - gap
         curvature = centred.T @ (centred * tilted_prior[:, None])
-        step = np.linalg.pinv(curvature, rcond=1e-14) @ gap
+        step = _newton_step(curvature, gap)
         needed = 1e-4 * float(gap @ step)
         for length in LENGTHS:
             tilted_prior, lower = _tilted_prior(prior, off @ (tilt - length * step))
@@ -220,6 +220,18 @@ def _solve(levels: Levels, moments: Floats, target: Floats) -> Floats | None:
                 break
         tilt, height = tilt - length * step, lower
     return None
+
+
+def _newton_step(curvature: Floats, gap: Floats) -> Floats:
+    """Return curvature^-1 gap; a vanishing curvature gives no step to speak of."""
+    with np.errstate(all="ignore"):
+        if len(gap) == 1:
+            step = gap / curvature[0]
+        else:
+            (a, b), (_, d) = curvature
+            step = np.array([d, a]) * gap - b * gap[::-1]
+            step /= a * d - b * b
+    return np.where(np.isfinite(step), step, 0.0)
 
 
 def _tilted_prior(prior: Floats, exponent: Floats) -> tuple[Floats, float]:

@@ -10,6 +10,7 @@ import pandas as pd
 from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
 from readiness.metrics import Metric
+from readiness.reweighted import Weighted, reweighted
 from readiness.scoring import Scores, column, scores
 from readiness.stats import Estimate, Floats, Interval, Ints, relative_weights
 from readiness.tolerance import Folds, Room, folds
@@ -40,6 +41,8 @@ class Base:
         Blocks of the rows.
     estimate, interval : Estimate, Interval
         The headline metric.
+    weighted : callable
+        The headline metric of the rows as a function of their weights.
     rooms : mapping of str to Room
         What may be lost: `LEVEL` down to the acceptable value, `LOSS` the loss the
         case tolerates.
@@ -56,6 +59,7 @@ class Base:
     folds: Folds
     estimate: Estimate
     interval: Interval
+    weighted: Weighted
     rooms: Mapping[str, Room]
     no_level: str
 
@@ -222,6 +226,7 @@ def _base(case: Case, scored: Scores) -> Base:
         folds=grouped,
         estimate=estimate,
         interval=interval,
+        weighted=reweighted(metric, y_true, y_score, cut),
         rooms=rooms,
         no_level=no_level,
     )

@@ -40,7 +40,7 @@ MIN_EFFECTIVE_BLOCKS = 25
 FLOOR = {True: 0.3, False: 0.5}  # of the rows, by whether the metric is bounded
 GRID = {"mean": (0.25, 0.5, 0.75, 1.0), "scale": (0.25, 0.5, 0.75, 1.0)}
 SHARE_GRID = (0.5, 1.0)
-BISECTIONS = 3
+BISECTIONS = 2
 WORDS = {
     "mean": Words(
         up="the mean of {column} may rise by {move}",
@@ -260,7 +260,7 @@ def _point(base: Base, levels: Levels, family: str, move: float) -> Point | None
     weight = tilt.weight[levels.code]
     if base.weight is not None:
         weight = weight * base.weight
-    there = base.metric.estimate(base.y_true, base.y_score, weight, base.threshold)
+    there = base.weighted(weight)
     if not np.isfinite(there.value):
         return None
     there = tilted(there, levels, tilt)
