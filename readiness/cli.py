@@ -1,13 +1,17 @@
 """The command line: arguments only; every command is one call."""
 
+import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
 from readiness import __version__
 from readiness.errors import ReadinessError, Reason
+from readiness.notebooks import without_iri_checker
 
 if TYPE_CHECKING:
     from readiness.runner import RunSummary
@@ -47,7 +51,7 @@ def init(**values: object) -> int:
     """Write a case file and a policy with comments into FOLDER."""
     from readiness import starter  # noqa: PLC0415 (heavy)
 
-    click.echo(starter.init(**values))
+    click.echo(starter.init(**values))  # type: ignore[arg-type]  # click checked the types
     return 0
 
 
@@ -139,6 +143,17 @@ def tell(summary: "RunSummary") -> int:
     return summary.exit_code
 
 
+def _leave_on_signals() -> None:
+    """Leave at once, with the shell's exit code, wherever no run looks after that."""
+
+    def leave(signum: int, _frame: FrameType | None) -> None:
+        os._exit(128 + signum)
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(one) is not signal.SIG_IGN:
+            signal.signal(one, leave)
+
+
 def complain(code: str, message: str) -> None:
     """Say in one line on standard error what is wrong."""
     from readiness.text import printable  # noqa: PLC0415 (rarely needed)
@@ -148,6 +163,9 @@ def complain(code: str, message: str) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
+    if arguments is None:
+        without_iri_checker()
+        _leave_on_signals()
     try:
         code = commands.main(arguments, prog_name="readiness", standalone_mode=False)
     except click.exceptions.Exit as leaving:

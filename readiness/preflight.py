@@ -10,7 +10,7 @@ from readiness.checks import FoundCheck, all_checks, user_checks
 from readiness.config import CaseFile, read_case
 from readiness.errors import CaseError, InputError, ReadinessError, Reason, RunError
 from readiness.manifest import environment, file_sha256, outside_bounds
-from readiness.metrics import default_metric, find_metric
+from readiness.metrics import Metric, default_metric, find_metric
 from readiness.notebooks import Notebook, find_notebooks
 from readiness.policy import (
     declared,
@@ -92,7 +92,8 @@ def look_over(case: Path, options: Options) -> Ready:
     policy_path = options.policy or _beside(case)
     own = file.review.notebooks
     notebooks = find_notebooks(case.parent / own if own else None, options.only)
-    policy = _check_policy(case, file, policy_path)
+    metric = _metric(file)
+    policy = _check_policy(case, file, policy_path, metric)
     inputs = _inputs(case, file, policy_path, notebooks, options.current)
     hashes = {name: file_sha256(path) for name, path in inputs.items()}
     measured_with = environment()
@@ -122,6 +123,7 @@ def look_over(case: Path, options: Options) -> Ready:
             "only": tuple(dict.fromkeys(one.dimension for one in notebooks))
             if options.only
             else (),
+            "facts": _facts(file, metric, hashes.get("model")),
             "inputs": hashes,
             "policy": policy,
             "environment": {**measured_with, "notes": notes},
@@ -160,12 +162,30 @@ def _beside(case: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _check_policy(case: Path, file: CaseFile, path: Path | None) -> dict[str, Any]:
-    model = file.model
-    if model.metric:
-        metric = find_metric(model.metric, model.task)
-    else:
-        metric = default_metric(model.task)
+def _metric(file: CaseFile) -> Metric:
+    declared_name, task = file.model.metric, file.model.task
+    return find_metric(declared_name, task) if declared_name else default_metric(task)
+
+
+def _facts(file: CaseFile, metric: Metric, sha256: str | None) -> dict[str, Any]:
+    """Return what the case file says; notebooks that open the case add the rest."""
+    return {
+        "task": file.model.task,
+        "metric": metric.name,
+        "acceptable": file.model.acceptable,
+        "block": file.data.block or ("1d" if file.data.time else None),
+        "features": [],
+        "classes": [],
+        "model_format": None,
+        "model_sha256": sha256,
+        "model_trusted_by": None,
+        "tables": {},
+    }
+
+
+def _check_policy(
+    case: Path, file: CaseFile, path: Path | None, metric: Metric
+) -> dict[str, Any]:
     checks = _checks(case, file)
     policy = load_policy(path, file, checks.values(), metric.name)
     facts = declared(file, metric.name, higher_is_better=metric.higher_is_better)

@@ -31,7 +31,8 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
     ----------
     about : mapping
         What was known when the run began: ``run_id, case, title, decision, owner,
-        tier, created_utc, profile, seed, partial, only, inputs, policy, environment``.
+        tier, created_utc, profile, seed, partial, only, inputs, policy, environment``,
+        and of the ``facts`` what the case file says.
     gathered : Gathered
         What the notebooks left.
     """
@@ -40,7 +41,7 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
     partly = f"Only {only} was reviewed. " if about["partial"] else ""
     return {
         "schema_version": SCHEMA_VERSION,
-        **{key: value for key, value in about.items() if key != "only"},
+        **{key: about[key] for key in about if key not in ("only", "facts")},
         "only": list(about["only"]),
         "outcome": str(verdict.outcome),
         "reason_code": verdict.reason_code,
@@ -49,7 +50,7 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
         "notebooks": notebook_entries(gathered),
         "checks": [result_to_dict(one) for one in gathered.results],
         "ledger": dict(gathered.ledger),
-        "facts": dict(gathered.facts),
+        "facts": {**about["facts"], **gathered.facts},
         "results_digest": results_digest(gathered.results, gathered.ledger),
     }
 
@@ -168,11 +169,8 @@ def _write_pages(
         node = _executed(folder, one)
         _write_notebook(node, executed / f"{one.name}.ipynb")
         nodes[one.name] = node
-    for name, node in nodes.items():
-        page = pages.render_notebook(node, results, name)
-        write_text(public / f"{name}.html", page)
-    write_text(public / "index.html", pages.render_index(results))
-    write_text(public / "report.html", pages.render_report(results, nodes))
+    for file, page in pages.render_pages(results, nodes).items():
+        write_text(public / file, page)
 
 
 def _executed(folder: Path, notebook: Notebook) -> Any:  # noqa: ANN401 (nbformat has no types)

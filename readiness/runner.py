@@ -283,5 +283,17 @@ def _summary(
         counts={str(one): counted[one] for one in Status if counted[one]},
         headline=results["headline"],
         reason=problem.code if problem else results["reason_code"],
-        message=str(problem) if problem else results["headline"],
+        message=str(problem) if problem else _why(results),
+    )
+
+
+def _why(results: Mapping[str, Any]) -> str:
+    """Return what the deciding notebook says, else the headline."""
+    return next(
+        (
+            str(one["message"])
+            for one in results["notebooks"]
+            if one["reason_code"] and one["reason_code"] == results["reason_code"]
+        ),
+        str(results["headline"]),
     )
