@@ -7,8 +7,8 @@ from dataclasses import replace
 from readiness.errors import Reason
 from readiness.findings import Z_ONE_SIDED, half_width_towards_limit
 from readiness.result import CheckResult, Finding, Outcome, Status, Verdict
+from readiness.stats import holm
 
-ALPHA = 0.05
 SEVERITY = (
     Status.FAIL,
     Status.INCONCLUSIVE,
@@ -36,17 +36,14 @@ def adjust(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:
     tuple of CheckResult
         The results with findings and statuses replaced where they changed.
     """
-    tested = sorted(
-        (_p_value(finding), n, k)
+    tested = [
+        (n, k, _p_value(finding))
         for n, result in enumerate(results)
         for k, finding in enumerate(result.findings)
         if finding.required and finding.value is not None
-    )
-    rejected: set[tuple[int, int]] = set()
-    for rank, (p_value, n, k) in enumerate(tested):
-        if p_value > ALPHA / (len(tested) - rank):
-            break
-        rejected.add((n, k))
+    ]
+    rejects = holm([p_value for _, _, p_value in tested])
+    rejected = [one[:2] for one, is_so in zip(tested, rejects, strict=True) if is_so]
     return tuple(
         _without_unsupported_fails(result, {k for m, k in rejected if m == n})
         for n, result in enumerate(results)
