@@ -228,6 +228,12 @@ def column(case: Case, scored: Scores, name: str) -> "pd.Series[Any]":
     return table.take(scored.row, [name])[name]
 
 
+def require_rescoring(case: Case) -> None:
+    """Raise NotAssessedError (NO_RESCORING) where only predictions are stored."""
+    if case.model.column is not None:
+        case.model.predict(pd.DataFrame())
+
+
 def score_frame(case: Case, frame: pd.DataFrame) -> Floats:
     """Return the scores of altered rows; the model gets a copy.
 

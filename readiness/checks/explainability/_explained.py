@@ -6,15 +6,13 @@ import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from readiness.attributions import EVALUATIONS, attributions
 from readiness.cache import cached
 from readiness.case import Case
 from readiness.exact_attributions import Attributions
 from readiness.result import Options
 from readiness.samples import random_order
-from readiness.scoring import charge, scores
+from readiness.scoring import charge, require_rescoring, scores
 from readiness.stats import Clusters, Floats
 
 TABLE = "reference"
@@ -103,9 +101,3 @@ def _key(case: Case, options: Options) -> str:
         [options[name] for name in sorted(DEFAULTS)],
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def require_rescoring(case: Case) -> None:
-    """Raise NotAssessedError NO_RESCORING where only predictions are stored."""
-    if case.model.column is not None:
-        case.model.predict(pd.DataFrame())

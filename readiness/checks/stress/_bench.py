@@ -9,7 +9,7 @@ from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
 from readiness.faults import FaultRows
 from readiness.samples import random_order
-from readiness.scoring import Scores, scores
+from readiness.scoring import Scores, require_rescoring, scores
 from readiness.stats import (
     Clusters,
     Estimate,
@@ -101,8 +101,7 @@ def open_bench(case: Case, n_rows: int, seed: int) -> Bench:
         NO_RESCORING; NO_PROBABILITIES; ONE_CLASS where the rows do not define the
         headline metric; or what scoring the tables raises.
     """
-    if case.model.column is not None:
-        case.model.predict(case.table("reference").take(np.arange(1)))
+    require_rescoring(case)
     if case.metric.needs == "probability" and case.model.outputs == "class":
         msg = f"{case.metric.name} needs probabilities; the model gives classes only."
         raise NotAssessedError(msg, Reason.NO_PROBABILITIES)

@@ -212,7 +212,8 @@ def _cell_text(row: dict[Any, Any]) -> str:
     mark = SHORT.get(row["decision"], "x")
     if not np.isfinite(row["loss"]):
         return mark
-    size = f"{row['loss']:.2f}".replace("0.", ".", 1)
+    loss = row["loss"]
+    size = f"{loss:.2f}".replace("0.", ".", 1) if abs(loss) < 1 else f"{loss:.3g}"
     return f"{size}{mark}" if row["decision"] != HARMLESS else ""
 
 
