@@ -188,8 +188,8 @@ def wrap_model(loaded: Loaded, section: ModelSection) -> Model:
     is_function = not hasattr(found, "predict")
     if is_function and not callable(found):
         msg = (
-            f"The model must have predict or be a function; it is a "
-            f"{type(found).__name__}."
+            f"The model must have predict or be a function; its type is "
+            f"{type(found).__name__!r}."
         )
         raise ModelError(msg)
     classes, positive = _classes(found, section, is_function=is_function)

@@ -20,6 +20,13 @@ SPOOL_ROWS = 131_072
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 DELIMITERS = (",", ";", "\t", "|")
 MAX_HEADER = 1_000_000
+# Only the types are left to the reader to find out, from every row.
+CSV_QUERY = """
+SELECT * FROM read_csv(
+    $path, sample_size = -1, skip = 0, header = true, comment = '',
+    delim = $delimiter, quote = '"', escape = '"'
+)
+"""
 
 
 def find_files(source: str, base: Path, name: str) -> list[Path]:
@@ -171,8 +178,7 @@ def spool_csv(path: Path, sha256: str, folder: Path | None) -> Path:
         with duckdb.connect() as connection:
             _lock_down(connection, path)
             relation = connection.sql(
-                "SELECT * FROM read_csv($path, sample_size = -1, header = true, "
-                "delim = $delimiter, quote = '\"', escape = '\"', skip = 0, comment = '')",
+                CSV_QUERY,
                 params={"path": str(path), "delimiter": _csv_delimiter(path)},
             )
             _write_stream(pa.RecordBatchReader.from_stream(relation), partial)
