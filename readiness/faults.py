@@ -17,19 +17,20 @@ UNIT_FACTORS = (10, 100, 1000)
 FILL_VALUES = (0, -1, 999)
 NEVER_SEEN = "(never seen)"
 # A unit as people write it -> the unit it is taken for, slope and offset.
-UNIT_MISTAKES = {
+_CONVERSIONS = {
     "°F": ("°C", 5 / 9, -160 / 9),
-    "°C": ("°F", 9 / 5, 32.0),
     "in": ("cm", 2.54, 0.0),
-    "cm": ("in", 1 / 2.54, 0.0),
     "ft": ("m", 0.3048, 0.0),
-    "m": ("ft", 1 / 0.3048, 0.0),
     "mi": ("km", 1.609344, 0.0),
-    "km": ("mi", 1 / 1.609344, 0.0),
     "mph": ("km/h", 1.609344, 0.0),
-    "km/h": ("mph", 1 / 1.609344, 0.0),
     "lb": ("kg", 0.45359237, 0.0),
-    "kg": ("lb", 1 / 0.45359237, 0.0),
+}
+UNIT_MISTAKES = {
+    **_CONVERSIONS,
+    **{
+        other: (unit, 1 / slope, -offset / slope)
+        for unit, (other, slope, offset) in _CONVERSIONS.items()
+    },
 }
 UNIT_NAMES = {
     "F": "°F",
