@@ -144,14 +144,8 @@ def _swap(column: Column, columns: Mapping[str, Column]) -> list[Fault]:
     if len(alike) < 2:  # noqa: PLR2004 (a swap needs two)
         return []
     partner = alike[(alike.index(column.name) + 1) % len(alike)]
-    return [
-        Fault(
-            column=column.name,
-            name="swapped",
-            words=f"exchanged with {partner}",
-            alter=partial(_exchange, column.name, partner),
-        )
-    ]
+    words, alter = f"exchanged with {partner}", partial(_exchange, column.name, partner)
+    return [Fault(column=column.name, name="swapped", words=words, alter=alter)]
 
 
 def _units(column: Column) -> list[Fault]:
@@ -179,11 +173,8 @@ def _units(column: Column) -> list[Fault]:
 
 
 def _numeric(column: Column) -> list[Fault]:
-    made = [
-        _on_column(
-            column, "sign flip", "the sign is reversed", partial(_scale, slope=-1)
-        )
-    ]
+    flip = partial(_scale, slope=-1)
+    made = [_on_column(column, "sign flip", "the sign is reversed", flip)]
     made += [
         _on_column(
             column, f"filled with {fill}", f"the value is {fill}", partial(_fill, fill)
