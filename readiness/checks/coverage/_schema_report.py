@@ -74,13 +74,14 @@ def draw_columns(integrity: pd.DataFrame, violations: pd.DataFrame) -> "Figure":
     integrity = integrity[integrity["is_feature"]]
     tables = list(integrity["table"].unique())
     share = (integrity["nulls"] + integrity["nans"]) / integrity["rows"]
+    share = share.where(integrity["type"] != "absent")
     wide = integrity.assign(share=share).pivot_table(
         index="column", columns="table", values="share", sort=False, dropna=False
     )
     broken = violations.groupby("column", sort=False)
     words = {name: _words(part) for name, part in broken}
     order = sorted(
-        wide.index, key=lambda name: (name not in words, -wide.loc[name].max())
+        wide.index, key=lambda name: (name not in words, -wide.loc[name].max(skipna=True))
     )
     kept = order[:DRAWN]
     key = ", ".join(
@@ -106,6 +107,7 @@ def draw_columns(integrity: pd.DataFrame, violations: pd.DataFrame) -> "Figure":
     axes.set_xlim(-0.04 * top, 1.06 * top)
     axes.set_ylim(max(len(kept), 2) - 0.4, -0.6)
     axes.set_yticks(range(len(kept)), [label(name, 32) for name in kept])
+    axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(lambda tick, _: f"{100 * tick:.4g} %")
     return figure
 

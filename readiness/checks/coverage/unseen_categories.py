@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 METRIC = "missing_mass"
 KINDS = ("categorical", "boolean")
+NOTHING = number(0.0, "share")
 
 
 def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one signature for all checks)
@@ -160,9 +161,15 @@ def alt(measurement: Measurement) -> str:
     if worst is None:
         return "No categorical feature could be measured."
     name, share, limits = worst
+    n_columns = len(measurement.summary)
+    if share == NOTHING:
+        return (
+            f"None of {n_columns} categorical features has a category seen only once; "
+            f"the chance of a new one is {share} ({limits})."
+        )
     return (
-        f"Among {len(measurement.summary)} categorical features, {name} is the most "
-        f"likely to bring a category never seen: {share} of rows ({limits})."
+        f"Among {n_columns} categorical features, {name} is the most likely to bring a "
+        f"category never seen: {share} of rows ({limits})."
     )
 
 
@@ -207,8 +214,13 @@ def _worst(summary: pd.DataFrame) -> tuple[str, str, str] | None:
 def _notes(summary: pd.DataFrame, table: str, *, by_block: bool) -> tuple[str, ...]:
     notes = []
     worst = _worst(summary)
-    if worst is not None:
-        unit = "block of rows" if by_block else "row"
+    unit = "block of rows" if by_block else "row"
+    if worst is not None and worst[1] == NOTHING:
+        notes.append(
+            f"Every category of the {table} table was seen in more than one {unit}: "
+            f"nothing points to new ones ({worst[2]} cannot be excluded)."
+        )
+    elif worst is not None:
         notes.append(
             f"{worst[0]} is the feature most likely to bring a category never seen: "
             f"{worst[1]} of the rows to come ({worst[2]}), judged by the categories "
