@@ -98,21 +98,21 @@ def draw_intercept(rng: np.random.Generator, n_days: int) -> Interval:
     return clustered_interval(intercept(y_true, y_prob, None), Clusters(block=day))
 
 
-def status_of(interval: Interval, limit: float, side: str) -> Status:
-    """Return what the kit's own judge says of an interval and a limit."""
+def statuses(intervals: list[Interval], limit: float, side: str) -> list[Status]:
+    """Return what the kit's own judge says of each interval and one limit."""
     bound = Limit(
-        metric="roc_auc", side=side, limit=limit, required_in=("high",), reason="Test."
+        metric="roc_auc",
+        side=side,
+        limit=limit,
+        required_in=("high",),
+        groups="each",
+        reason="Test.",
     )
     in_force = LimitInForce(limit=bound, bound=limit, required=True, set_by="test")
-    summary = summary_frame([summary_row("roc_auc", "", interval)])
-    findings = judge(
-        check_with(bound),
-        Measurement(summary=summary),
-        [in_force],
-        policy_with(),
-        TODAY,
-    )
-    return findings[0].status
+    rows = [summary_row("roc_auc", f"set={k}", one) for k, one in enumerate(intervals)]
+    measurement = Measurement(summary=summary_frame(rows))
+    findings = judge(check_with(bound), measurement, [in_force], policy_with(), TODAY)
+    return [one.status for one in findings]
 
 
 @cache
@@ -120,14 +120,14 @@ def shares(
     draw: Draw,
     limit: float,
     *,
-    side: str = "at_least",
     n_days: int = 80,
     n_sets: int = 400,
     seed: int = 0,
 ) -> dict[Status, float]:
     """Return how often each status is given over many sets of days."""
     rng = np.random.default_rng(seed)
-    seen = [status_of(draw(rng, n_days), limit, side) for _ in range(n_sets)]
+    drawn = [draw(rng, n_days) for _ in range(n_sets)]
+    seen = statuses(drawn, limit, "at_least")
     return {status: seen.count(status) / n_sets for status in Status}
 
 
