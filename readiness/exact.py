@@ -64,7 +64,7 @@ def exact_spread(total: int, squares: int, n_rows: int) -> float:
     scaled = n_rows * (squares << UNIT_BITS) - total**2
     variance = Fraction(scaled, 4**UNIT_BITS * n_rows * (n_rows - 1))
     # Each square was rounded before it was added: equal values can fall below zero.
-    return math.sqrt(max(variance, 0))
+    return math.sqrt(max(variance, Fraction(0)))
 
 
 def smallest_hashes(bits: Hashes) -> Hashes:
