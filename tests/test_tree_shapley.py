@@ -1,0 +1,124 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+)
+
+from readiness.tree_shapley import Tree, boosted_trees, trees_shapley
+from tests.shapley_games import brute_force
+
+
+def and_tree() -> Tree:
+    """F = x1 x2 for binary inputs, root x1."""
+    return Tree(
+        left=np.array([1, -1, 3, -1, -1]),
+        right=np.array([2, -1, 4, -1, -1]),
+        feature=np.array([0, 0, 1, 0, 0]),
+        threshold=np.array([0.5, 0, 0.5, 0, 0]),
+        missing_left=np.zeros(5, dtype=bool),
+        value=np.array([0.0, 0.0, 0.0, 0.0, 1.0]),
+    )
+
+
+def test_and_tree_has_its_closed_form() -> None:
+    # v0 = p12, v1 = p2, v2 = p1, v12 = 1 (METHODS 3.2); six background rows with
+    # p1 = 4/6, p2 = 3/6, p12 = 2/6: phi1 = ½(p2 - p12) + ½(1 - p1) = 1/4.
+    background = np.array([[1, 1], [1, 1], [1, 0], [1, 0], [0, 1], [0, 0]], dtype=float)
+
+    values, base = trees_shapley(
+        (and_tree(),), np.ones((1, 2)), background, np.array([0, 1])
+    )
+
+    assert base == pytest.approx(2 / 6)
+    assert values[0] == pytest.approx([1 / 4, 1 - 2 / 6 - 1 / 4])
+
+
+def test_tree_that_is_one_leaf_gives_nothing_to_any_column() -> None:
+    leaf = Tree(
+        left=np.array([-1]),
+        right=np.array([-1]),
+        feature=np.array([0]),
+        threshold=np.array([0.0]),
+        missing_left=np.array([False]),
+        value=np.array([2.5]),
+    )
+
+    values, base = trees_shapley(
+        (leaf,), np.zeros((3, 2)), np.zeros((4, 2)), np.array([0, 1])
+    )
+
+    assert base == 2.5
+    assert not values.any()
+
+
+def fitted_regressor(n_columns: int, n_leaves: int) -> tuple[object, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1000, n_columns))
+    y = X[:, 0] * X[:, 1] + np.sin(X[:, 2]) + X[:, 3] * (X[:, 0] > 0)
+    X[rng.random(X.shape) < 0.1] = np.nan
+    model = HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=n_leaves)
+    return model.fit(X, y), X
+
+
+def test_boosted_trees_with_missing_values_equal_enumeration() -> None:
+    model, X = fitted_regressor(5, 31)
+    trees, constant = boosted_trees(model)
+
+    values, base = trees_shapley(trees, X[:6], X[100:140], np.arange(5))
+
+    exact = brute_force(
+        lambda frame: model.predict(frame.to_numpy()),
+        pd.DataFrame(X[:6]),
+        pd.DataFrame(X[100:140]),
+    )
+    assert np.abs(values - exact).max() < 1e-12
+    assert base + constant == pytest.approx(model.predict(X[100:140]).mean())
+
+
+def test_deep_paths_over_many_columns_add_up() -> None:
+    model, X = fitted_regressor(12, 100)
+    trees, constant = boosted_trees(model)
+
+    values, base = trees_shapley(trees, X[:50], X[100:400], np.arange(12))
+
+    sums = base + constant + values.sum(axis=1)
+    assert np.abs(sums - model.predict(X[:50])).max() < 1e-10
+
+
+def test_native_categories_known_and_unknown_equal_enumeration() -> None:
+    rng = np.random.default_rng(1)
+    X = np.column_stack([rng.integers(0, 12, 3000), rng.normal(size=(3000, 2))])
+    y = np.isin(X[:, 0], [1, 4, 7]) * X[:, 1] > 0.3
+    model = HistGradientBoostingClassifier(max_iter=15, categorical_features=[0])
+    model.fit(X, y)
+    trees, _ = boosted_trees(model)
+    rows, background = X[:5].copy(), X[50:90].copy()
+    rows[0, 0], background[0, 0], background[1, 0] = 77, 99, np.nan
+
+    values, _ = trees_shapley(
+        trees,
+        model._preprocess_X(rows, reset=False),  # noqa: SLF001 (no public way)
+        model._preprocess_X(background, reset=False),  # noqa: SLF001 (no public way)
+        np.arange(3),
+    )
+
+    exact = brute_force(
+        lambda frame: model.decision_function(frame.to_numpy()),
+        pd.DataFrame(rows),
+        pd.DataFrame(background),
+    )
+    assert np.abs(values - exact).max() < 1e-12
+
+
+def test_encoded_columns_of_one_raw_column_move_together() -> None:
+    # Both encoded columns belong to raw column 0: nothing is left to share.
+    background = np.array([[1, 0], [0, 1], [0, 0]], dtype=float)
+
+    values, base = trees_shapley(
+        (and_tree(),), np.ones((1, 2)), background, np.array([0, 0])
+    )
+
+    assert values.shape == (1, 1)
+    assert values[0, 0] == pytest.approx(1 - base)
