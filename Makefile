@@ -84,6 +84,9 @@ lint: $(VENV)/dev.stamp
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
+# Two workers on two cores: more threads within them only wait for each other.
+test slow oldest newest: export OMP_NUM_THREADS := 1
+
 test: $(VENV)/dev.stamp browser
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 -m "not slow" --durations=10

@@ -144,7 +144,7 @@ def case_text(
     """
     parts = [
         "# What is reviewed, on which data, and what people know about it.",
-        "# Lines that start with # are suggestions: remove the # to use them.",
+        "# Lines with a # in front are suggestions: remove the # to use them.",
         f"name = {_toml(name)}",
         f"title = {_toml('Predict ' + data['target'])}  # the question it answers",
         'decision = ""  # what is decided with the answer',
@@ -246,8 +246,11 @@ def policy_text() -> str:
         "",
     ]
     for found in all_checks().values():
+        named: set[str] = set()
         for limit in found.check.limits:
-            lines += _limit_lines(found.check.code, found.check.title, limit)
+            again = limit.metric in named
+            lines += _limit_lines(found.check.code, found.check.title, limit, again)
+            named.add(limit.metric)
     lines += [
         "# Somebody may sign for one failing finding, until a date.",
         "# [[waivers]]",
@@ -260,12 +263,14 @@ def policy_text() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _limit_lines(code: str, title: str, limit: Limit) -> list[str]:
+def _limit_lines(code: str, title: str, limit: Limit, again: bool) -> list[str]:  # noqa: FBT001 (private)
     tiers = ", ".join(limit.required_in) or "no tier"
     head = f"# {code} {title}: required in {tiers}."
     if isinstance(limit.limit, str):
         source = limit.limit.removeprefix("case:")
         return [head, f"# Its limit is {source} in the case file.", ""]
+    if again:  # a policy replaces one side of a metric
+        return [f"#   Another: {limit.metric} {limit.side} {limit.limit!r}.", ""]
     return [
         head,
         f"# [limits.{code}.{_key(limit.metric)}]",
@@ -286,7 +291,7 @@ def _toml(value: object) -> str:
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else _toml(name)
 
 
 def _plain(text: str) -> str:

@@ -81,7 +81,7 @@ def prepare_flights(folder: Path | None = None) -> Path:
         made = Path(tempfile.mkdtemp(prefix=".flights-", dir=keep))
         try:
             _write_case(data, made)
-            _move_into_place(made, final)
+            move_into_place(made, final)
         finally:
             shutil.rmtree(made, ignore_errors=True)
     return final / "case.toml"
@@ -273,7 +273,14 @@ def _version_key() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _move_into_place(made: Path, final: Path) -> None:
+def move_into_place(made: Path, final: Path) -> None:
+    """Rename a whole case to its place; one that is there already stays.
+
+    Raises
+    ------
+    OSError
+        When the place is taken by something else.
+    """
     try:
         made.rename(final)
     except OSError:
