@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -12,12 +11,15 @@ import click
 from readiness import __version__
 from readiness.errors import ReadinessError, Reason
 from readiness.notebooks import without_iri_checker
+from readiness.processes import leave
 
 if TYPE_CHECKING:
     from readiness.runner import RunSummary
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_ERROR = 3  # a usage error too: 2 means INCOMPLETE
-EXISTING_FOLDER = click.Path(path_type=Path)
+EXIT_SIGNAL = 128  # plus the number of the signal
+TRACEBACK_VARIABLE = "READINESS_TRACEBACK"
 ANY_PATH = click.Path(path_type=Path)
 
 
@@ -132,6 +134,9 @@ def tell(summary: "RunSummary") -> int:
     summary : RunSummary
         From `runner.run_review`.
     """
+    if summary.exit_code >= EXIT_SIGNAL:
+        for one in SIGNALS:  # we are leaving already: one line is enough
+            signal.signal(one, signal.SIG_IGN)
     counts = ", ".join(
         f"{count} {status.replace('_', ' ')}"
         for status, count in summary.counts.items()
@@ -144,14 +149,10 @@ def tell(summary: "RunSummary") -> int:
 
 
 def _leave_on_signals() -> None:
-    """Leave at once, with the shell's exit code, wherever no run looks after that."""
-
-    def leave(signum: int, _frame: FrameType | None) -> None:
-        os._exit(128 + signum)
-
-    for one in (signal.SIGINT, signal.SIGTERM):
+    """Leave at once wherever no run looks after Ctrl-C and SIGTERM itself."""
+    for one in SIGNALS:
         if signal.getsignal(one) is not signal.SIG_IGN:
-            signal.signal(one, leave)
+            signal.signal(one, lambda signum, _frame: leave(signum))
 
 
 def complain(code: str, message: str) -> None:
@@ -177,5 +178,11 @@ def main(arguments: list[str] | None = None) -> None:
         code = 130
     except ReadinessError as error:
         complain(error.code, str(error))
+        code = EXIT_ERROR
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        complain(Reason.CRASH, f"{said}. Set {TRACEBACK_VARIABLE}=1 to see where.")
         code = EXIT_ERROR
     sys.exit(code)

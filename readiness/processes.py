@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 import psutil
 
@@ -90,7 +91,7 @@ def stop_on_signals(end_now: Callable[[], None]) -> Iterator[Interrupts]:
     def handle(signum: int, _frame: FrameType | None) -> None:
         if state.caught is not None:
             end_now()
-            os._exit(128 + signum)
+            leave(signum)
         state.caught = signum
         if not state.held:
             raise Stopped(signum)
@@ -106,6 +107,13 @@ def stop_on_signals(end_now: Callable[[], None]) -> Iterator[Interrupts]:
     finally:
         for one in ours:
             signal.signal(one, before[one])  # type: ignore[arg-type]  # what getsignal gave
+
+
+def leave(signum: int) -> NoReturn:
+    """Say so in one line and leave on the spot, with the exit code of a shell."""
+    line = f"error: INTERRUPTED: Stopped by {signal.Signals(signum).name}.\n"
+    os.write(2, line.encode())
+    os._exit(128 + signum)
 
 
 @contextlib.contextmanager

@@ -21,7 +21,8 @@ from readiness.result import Outcome, result_to_dict
 from readiness.staging import Staging, json_text, settle, write_text
 
 LATEST = "latest"
-KEPT_FOR_DIAGNOSIS = ("run.json", "events.jsonl", "results", "logs")
+KEPT_FOR_DIAGNOSIS = ("run.json", "events.jsonl", "logs")
+KEPT_UNRENDERED = (*KEPT_FOR_DIAGNOSIS, "results", "notebooks")
 
 
 def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def publish(
         write_text(public / "results.json", json_text(results))
         write_text(public / "junit.xml", junit_xml(results))
         if failed:
-            _keep_for_diagnosis(staging.folder, public)
+            _keep(staging.folder, public, KEPT_FOR_DIAGNOSIS)
         write_manifest(public, _about(results))
         with hold():
             settle(staging, public, target)
@@ -116,9 +117,7 @@ def keep_remains(staging: Staging) -> Path | None:
     remains = staging.folder / "remains"
     try:
         remains.mkdir()
-        _keep_for_diagnosis(staging.folder, remains)
-        if (staging.folder / "notebooks").is_dir():
-            (staging.folder / "notebooks").rename(remains / "notebooks")
+        _keep(staging.folder, remains, KEPT_UNRENDERED)
         shutil.rmtree(public, ignore_errors=True)
         settle(staging, remains, staging.failed_target)
     except (OSError, RunError):  # a full disk: nothing can be kept
@@ -194,8 +193,8 @@ def _write_notebook(node: Any, path: Path) -> None:  # noqa: ANN401 (nbformat ha
     write_text(path, nbformat.writes(node))  # type: ignore[no-untyped-call]  # nbformat has no types
 
 
-def _keep_for_diagnosis(folder: Path, target: Path) -> None:
-    for name in KEPT_FOR_DIAGNOSIS:
+def _keep(folder: Path, target: Path, names: tuple[str, ...]) -> None:
+    for name in names:
         with suppress(FileNotFoundError):
             (folder / name).rename(target / name)
 
