@@ -95,8 +95,13 @@ def _held_against(row: Mapping[Any, Any], one: LimitInForce) -> Finding:
         rows = math.ceil(short.n_rows / max(n_blocks, 1) * blocks)
         return replace(short, rows_needed=rows, blocks_needed=blocks)
     status = _against(one, float(row["ci_low"]), float(row["ci_high"]))
+    if one.limit.precision and status is not Status.PASS:
+        wide = _finding(row, one, Status.INCONCLUSIVE, None)
+        return _with_rows_needed(wide, ((wide.value or 0.0) / one.bound) ** 2)
     finding = _finding(row, one, status, None)
-    return _with_rows_needed(finding) if status is Status.INCONCLUSIVE else finding
+    if status is not Status.INCONCLUSIVE:
+        return finding
+    return _with_rows_needed(finding, _factor_to_decide(finding))
 
 
 def _without_value(row: Mapping[Any, Any], one: LimitInForce) -> Finding:
@@ -126,17 +131,21 @@ def _against(one: LimitInForce, ci_low: float, ci_high: float) -> Status:
     return Status.FAIL if bad else Status.INCONCLUSIVE
 
 
-def _with_rows_needed(finding: Finding) -> Finding:
-    """Add the rows that give an 80 % chance of an answer, or say that none will.
+def _factor_to_decide(finding: Finding) -> float:
+    """Return how many times the rows give an 80 % chance of an answer.
 
     The half-width shrinks with the square root of the rows; METHODS §1.1 with the
     power term of §1.4.
     """
     distance = abs((finding.value or 0.0) - (finding.limit or 0.0))
     half = half_width_towards_limit(finding)
-    factor = math.inf
-    if distance > 0 and math.isfinite(half):
-        factor = (half / distance * (Z_ONE_SIDED + Z_POWER) / Z_ONE_SIDED) ** 2
+    if distance == 0 or not math.isfinite(half):
+        return math.inf
+    return (half / distance * (Z_ONE_SIDED + Z_POWER) / Z_ONE_SIDED) ** 2
+
+
+def _with_rows_needed(finding: Finding, factor: float) -> Finding:
+    """Add the further rows and blocks, or say that none will decide it."""
     if factor > HOPELESS_FACTOR:
         return replace(finding, reason=Reason.UNDECIDABLE)
     more = max(factor - 1.0, 0.0)

@@ -78,6 +78,9 @@ class Limit:
         One sentence a committee understands.
     tasks : tuple of str
         Tasks the metric exists for; in the others there is nothing to limit.
+    precision : bool
+        The metric is itself a half-width. Beyond the limit the data cannot tell
+        (``inconclusive``, never ``fail``), and more rows would mend it.
     """
 
     metric: str
@@ -87,6 +90,7 @@ class Limit:
     reason: str
     groups: str = "whole"
     tasks: tuple[str, ...] = ("binary", "multiclass", "regression")
+    precision: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

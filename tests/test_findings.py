@@ -102,6 +102,26 @@ def test_few_blocks_are_inconclusive_however_clear_the_interval() -> None:
     assert finding.rows_needed == 350
 
 
+def test_half_width_beyond_its_limit_asks_for_rows_and_never_fails() -> None:
+    # Half-width .10, limit .05: (.10/.05)^2 = 4 times the rows, 3 * 700 = 2100 more.
+    limit = Limit(
+        metric="accuracy",
+        side="at_most",
+        limit=0.05,
+        required_in=(),
+        reason="Precise enough to rank.",
+        precision=True,
+    )
+
+    finding = findings_of(row(0.10, 0.10, 0.10, n_blocks=60), check=check_with(limit))[
+        0
+    ]
+
+    assert finding.status is Status.INCONCLUSIVE
+    assert finding.rows_needed == 2100
+    assert finding.blocks_needed == 180
+
+
 def test_exact_count_without_blocks_is_judged() -> None:
     finding = findings_of(row(0.95, 0.95, 0.95, n_blocks=math.nan))[0]
 

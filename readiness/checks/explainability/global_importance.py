@@ -116,7 +116,7 @@ def _rows(name: str, one: Interval, top: float, unit: str) -> list[dict[str, Any
     if not np.isfinite(share):
         reason = Reason.TOO_FEW_BLOCKS
         return [size, empty_row(HALF_WIDTH, name, reason, "share", one.n_rows)]
-    width = replace(one, value=share, ci_low=0.0, ci_high=share, se=float("nan"))
+    width = replace(one, value=share, ci_low=share, ci_high=share, se=float("nan"))
     return [size, summary_row(HALF_WIDTH, name, width, "share")]
 
 
@@ -232,6 +232,7 @@ CHECK = Check(
             limit=0.05,
             required_in=(),
             groups="each",
+            precision=True,
             reason="An error above a twentieth of the largest can change the order.",
         ),
     ),
