@@ -74,22 +74,23 @@ class Encoding:
 
     def bins(self, values: pd.Series) -> Ints:
         """Return the bin of each row, 0 … n_bins - 1."""
-        missing = values.isna().to_numpy(bool)
         if self.categories is not None:
             codes, names = pd.factorize(values)
             other = len(self.categories)
             places = [self.categories.get(str(name), other) for name in names]
-            found = np.array([*places, other], dtype=np.int64)[codes]
-        else:
-            found = np.searchsorted(self.edges, _as_number(values), side="right")
-        return np.where(missing, self.n_bins - 1, found).astype(np.int64)
+            # The last place is taken by the code of a missing value, -1.
+            return np.array([*places, self.n_bins - 1], dtype=np.int64)[codes]
+        numbers = _as_number(values)
+        found = np.searchsorted(self.edges, numbers, side="right")
+        return np.where(np.isnan(numbers), self.n_bins - 1, found).astype(np.int64)
 
     def numbers(self, values: pd.Series) -> Floats:
         """Return the columns a linear model takes: (n, 2) or one per category."""
-        missing = values.isna().to_numpy(bool)
         if self.categories is not None:
             return np.eye(self.n_bins)[self.bins(values)]
-        filled = np.where(missing, self.middle, _as_number(values))
+        numbers = _as_number(values)
+        missing = np.isnan(numbers)
+        filled = np.where(missing, self.middle, numbers)
         # Far beyond the fitting rows a linear model would only shout.
         z = np.clip((filled - self.middle) / self.scale, -10, 10)
         return np.column_stack([z, missing])
