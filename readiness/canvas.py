@@ -180,5 +180,5 @@ def _compact(svg: str) -> str:
 def _compact_tag(tag: str) -> str:
     tag = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", tag)
     tag = re.sub(r"font-family: [^;\"]*;? ?", "", tag)
-    tag = re.sub(r"-?\d+\.\d{2,}(?![\w.])", lambda n: f"{float(n[0]):.5g}", tag)
+    tag = re.sub(r"-?\d+\.\d{2,}(?![\w.])", lambda n: f"{round(float(n[0]), 2):g}", tag)
     return re.sub(r"\s*\n\s*", " ", tag)

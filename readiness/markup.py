@@ -91,7 +91,7 @@ def csv_text(frame: "pd.DataFrame") -> str:
         precision; missing values are empty.
     """
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(stream)  # lines end as RFC 4180 says, so a return is quoted
     writer.writerow([_csv_cell(str(name)) for name in frame.columns])
     columns = [frame.iloc[:, place].tolist() for place in range(frame.shape[1])]
     for row in zip(*columns, strict=True):

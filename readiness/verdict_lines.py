@@ -98,8 +98,8 @@ def _rest(check: CheckResult, one: Finding, n_more: int, link: Link) -> Line:
     return Line(
         status=one.status,
         waived=one.waived,
-        subject=f"{n_more:,} more",
-        said=f"of {metric_words(one.metric)} are in the same state.",
+        subject=f"{n_more:,} more of {metric_words(one.metric)}",
+        said="in the same state.",
         why=(),
         code=check.code,
         title=check.title,

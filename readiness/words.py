@@ -243,9 +243,9 @@ def interval_words(finding: Finding) -> str:
 
 
 def limit_words(finding: Finding) -> str:
-    """Return the limit, such as ``at least 0.65``; ``none`` without one."""
+    """Return the limit, such as ``at least 0.65``, or that there is none."""
     if finding.limit is None:
-        return "none"
+        return "not declared" if finding.side else "none"
     side = (finding.side or "").replace("_", " ")
     return f"{side} {number(finding.limit, finding.unit, exact=True)}".strip()
 
