@@ -1,14 +1,13 @@
 """Tolerance: how far a move may go before a metric has lost too much."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from readiness.stats import Clusters, Floats, Ints, simultaneous_band
 
 POOLS = 2000  # enough for the quantiles of a normal error
-Z_BAND = 2.3  # about where a band lies, in standard errors; steers bisection only
 Parts = tuple[Floats, ...]
 
 
@@ -103,9 +102,6 @@ class Budget:
     censored: bool
 
 
-Respond = Callable[[Sequence[tuple[Arm, float]]], Sequence[Point | None]]
-
-
 def folds(clusters: Clusters, n_rows: int) -> Folds:
     """Return the clusterings of n rows; every row by itself when none is declared.
 
@@ -118,54 +114,6 @@ def folds(clusters: Clusters, n_rows: int) -> Folds:
         codes=tuple(dense),
         counts=tuple(int(code.max(initial=-1)) + 1 for code in dense),
     )
-
-
-def trace(
-    arms: Sequence[Arm],
-    respond: Respond,
-    rooms: Sequence[Room],
-    shares: Sequence[float],
-    rounds: int,
-) -> list[Arm]:
-    """Return the arms with their points: a first grid, then bisection at crossings.
-
-    Parameters
-    ----------
-    arms : sequence of Arm
-        Without points.
-    respond : callable
-        Gives the point of each (arm, size), or None where the metric is undefined:
-        the arm then ends before it.
-    rooms : sequence of Room
-        What may be lost; the first move where one is used up is bisected, and that
-        of the band around it.
-    shares : sequence of float
-        The first grid, as rising shares of each arm's reach, ending at 1.
-    rounds : int
-        Bisections.
-    """
-    nothing = tuple(np.zeros_like(part) for part in rooms[0].parts)
-    start = Point(size=0.0, loss=0.0, parts=nothing)
-    traced = [replace(arm, points=(start,)) for arm in arms]
-    wanted = [
-        (n, arm.reach * s) for n, arm in enumerate(arms) if arm.reach for s in shares
-    ]
-    for step in range(rounds + 1):
-        if not wanted:
-            break
-        found = respond([(traced[n], size) for n, size in wanted])
-        traced = [
-            _with_points(
-                arm,
-                [(s, p) for (k, s), p in zip(wanted, found, strict=True) if k == n],
-            )
-            for n, arm in enumerate(traced)
-        ]
-        if step < rounds:
-            wanted = [
-                (n, size) for n, a in enumerate(traced) for size in _open(a, rooms)
-            ]
-    return traced
 
 
 def band(arms: Sequence[Arm], room: Room, seed: int) -> list[tuple[Floats, Floats]]:
@@ -211,7 +159,7 @@ def budget(arms: Sequence[Arm], room: Room, seed: int) -> Budget:
     no further move exists.
     """
     ends = [
-        (arm, *_crossings(arm, left, width))
+        (arm, *crossings(arm, left, width))
         for arm, (left, width) in zip(arms, band(arms, room, seed), strict=True)
     ]
     value = min((v for _, v, _, _ in ends), default=np.inf)
@@ -265,39 +213,10 @@ def _pooled(code: Ints) -> Ints:
     return (np.random.default_rng(count).permutation(count) % POOLS)[code]
 
 
-def _crossings(arm: Arm, left: Floats, width: Floats) -> tuple[float, float, float]:
+def crossings(arm: Arm, left: Floats, width: Floats) -> tuple[float, float, float]:
+    """Return where an arm, its lower and its upper band use a room up, or infinity."""
     sizes = np.array([point.size for point in arm.points])
     low = first_below(sizes, left - width)
     if np.isinf(low) and not arm.last:
         low = arm.reach
     return first_below(sizes, left), low, first_below(sizes, left + width)
-
-
-def _with_points(arm: Arm, found: Sequence[tuple[float, Point | None]]) -> Arm:
-    failed = [size for size, point in found if point is None]
-    end = min(failed, default=np.inf)
-    points = [*arm.points, *(p for _, p in found if p is not None and p.size < end)]
-    points.sort(key=lambda point: point.size)
-    if not failed:
-        return replace(arm, points=tuple(points))
-    return replace(arm, points=tuple(points), reach=points[-1].size, last=False)
-
-
-def _open(arm: Arm, rooms: Sequence[Room]) -> list[float]:
-    """Return the middles of the segments in which a room, or its band, is used up."""
-    sizes = np.array([point.size for point in arm.points])
-    middles: set[float] = set()
-    for room in rooms:
-        left = np.array([room.value - point.loss for point in arm.points])
-        error = np.array([_rough_error(point, room) for point in arm.points])
-        for line in (left, left - Z_BAND * error, left + Z_BAND * error):
-            below = np.flatnonzero(line < 0)
-            if below.size and below[0] > 0:
-                k = below[0]
-                middles.add(float(sizes[k - 1] + sizes[k]) / 2)
-    return sorted(middles)
-
-
-def _rough_error(point: Point, room: Room) -> float:
-    pairs = zip(room.parts, point.parts, strict=True)
-    return max(float(np.sqrt(np.sum((own - part) ** 2))) for own, part in pairs)

@@ -8,7 +8,8 @@ import numpy as np
 from readiness.stats import Floats
 
 STEEPEST = 10.0  # times the move, to achieve it in a column whose range cuts it off
-HALVINGS = 40
+HALVINGS = 25
+ROUNDING = 1e-9
 NEARLY_ALL = 0.999
 
 
@@ -23,10 +24,13 @@ class Alteration:
         amount in the unit of the values, noise with SD 1.
     achieved : callable
         ``achieved(before, after) -> amount`` in the unit of the values.
+    vanishes : bool
+        A move of -1 SD leaves no spread, so none goes further down.
     """
 
     alter: Callable[[Floats, float, Floats], Floats]
     achieved: Callable[[Floats, Floats], float]
+    vanishes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,9 +59,9 @@ class Dial:
 
     def set_to(self, move: float) -> Floats:
         """Return the values altered so that `move` is achieved, within the range."""
-        if not np.any(np.isfinite(self.limits)):
+        if self._achieved(move) >= abs(move) - ROUNDING:
             return self._at(move)
-        low, high = 0.0, STEEPEST * max(abs(move), 1.0)
+        low, high = abs(move), STEEPEST * max(abs(move), 1.0)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             enough = self._achieved(np.sign(move) * middle) >= abs(move)
@@ -65,8 +69,10 @@ class Dial:
         return self._at(float(np.sign(move) * high))
 
     def reach(self, sign: int, widest: float) -> tuple[float, bool]:
-        """Return the farthest move up to `widest`, and if the range ends it."""
-        if not np.any(np.isfinite(self.limits)):
+        """Return the farthest move up to `widest`, and if none is farther."""
+        if self.how.vanishes and sign < 0:
+            return 1.0, True
+        if self._achieved(sign * widest) >= widest - ROUNDING:
             return widest, False
         farthest = NEARLY_ALL * self._achieved(sign * STEEPEST * widest)
         return min(widest, farthest), farthest < widest
@@ -112,6 +118,6 @@ def _noise_move(before: Floats, after: Floats) -> float:
 
 ALTERATIONS = {
     "mean": Alteration(alter=_shift, achieved=_mean_move),
-    "scale": Alteration(alter=_stretch, achieved=_sd_move),
+    "scale": Alteration(alter=_stretch, achieved=_sd_move, vanishes=True),
     "noise": Alteration(alter=_add_noise, achieved=_noise_move),
 }

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,6 @@ from readiness.checks.drift._altered import (
     Fixed,
     altered_point,
     drawn_noise,
-    fixed_rows,
     mixed_point,
     other_category,
     scores_of,
@@ -28,15 +28,16 @@ from readiness.checks.drift._report import CALM, Moved
 from readiness.columns import Column
 from readiness.errors import ModelError, NotAssessedError, Reason
 from readiness.stats import Ints
-from readiness.tolerance import Arm, Point, trace, worst
+from readiness.tolerance import Arm, Point, worst
+from readiness.tracing import sharpen, trace
 
 WIDEST = 3.0  # SD: "no break up to" this
 GRIDS = {  # by family and direction, as shares of the farthest move
     ("mean", 1): (1 / 12, 1 / 6, 1 / 3, 1.0),
     ("mean", -1): (1 / 12, 1 / 6, 1 / 3, 1.0),
-    ("scale", 1): (1 / 12, 1 / 3, 1.0),
-    ("scale", -1): (1 / 4, 1 / 2, 1.0),
-    ("noise", 1): (1 / 12, 1 / 6, 1 / 3, 1.0),
+    ("scale", 1): (1 / 3, 1.0),
+    ("scale", -1): (1 / 2, 1.0),
+    ("noise", 1): (1 / 6, 1 / 3, 1.0),
 }
 FLAG = 2  # distinct values: a shift means nothing, the other value does
 SHARE_GRID = (0.05, 0.1, 0.2, 0.5, 1.0)  # mixed from one copy, so they cost nothing
@@ -77,39 +78,44 @@ class Look:
 
 
 def alter_column(
-    first: Look, name: str, most_rows: int
+    first: Look, second: Callable[[], Look], name: str
 ) -> tuple[list[Moved], list[tuple[str, str, Reason]]]:
-    """Return what altering one column gave, with more rows where they help."""
+    """Return what altering one column gave, and why for what it did not.
+
+    Parameters
+    ----------
+    first : Look
+        Every column is looked at with its rows.
+    second : callable
+        Gives the look with more rows, for columns that cost much and where more rows
+        of the same blocks still help; they are spent near the crossings.
+    name : str
+        The column.
+    """
     base = first.base
-    moved, problems = _look(first, name)
+    moved, problems = _look(first, name, ())
     loss = max((worst(one.arms)[0] for one in moved), default=0.0)
-    n_rows = len(first.fixed.rows)
-    if loss <= CALM * base.case.tolerated_loss or n_rows >= len(base.rows):
+    is_calm = loss <= CALM * base.case.tolerated_loss
+    if is_calm or len(first.fixed.rows) >= len(base.rows):
         return moved, problems
-    wanted = min(_rows_that_help(first, name), most_rows)
-    if wanted <= n_rows:
-        return moved, problems
-    again = Look(fixed=fixed_rows(base, wanted), windows=first.windows, seed=first.seed)
-    return _look(again, name)
+    if _more_rows_help(first, name):
+        return _look(second(), name, moved)
+    return moved, problems
 
 
-def _rows_that_help(look: Look, name: str) -> int:
-    """Return the rows after which blocks make up `ENOUGH_BETWEEN` of the variance."""
+def _more_rows_help(look: Look, name: str) -> bool:
+    """Return whether blocks are not yet most of the variance of a column's loss."""
     fixed = look.fixed
     values = fixed.frame[name]
     shuffled = values.copy()
     shuffled.iloc[fixed.order] = values.iloc[fixed.order[::-1]].to_numpy()
     (y_score,) = scores_of(fixed, name, [shuffled])
-    within = share_more_rows_remove(fixed, y_score)
-    if within <= 1 - ENOUGH_BETWEEN:
-        return len(fixed.rows)
-    if within == 1:
-        return len(look.base.rows)
-    odds = within / (1 - within) * ENOUGH_BETWEEN / (1 - ENOUGH_BETWEEN)
-    return min(int(np.ceil(len(fixed.rows) * odds)), len(look.base.rows))
+    return share_more_rows_remove(fixed, y_score) > 1 - ENOUGH_BETWEEN
 
 
-def _look(look: Look, name: str) -> tuple[list[Moved], list[tuple[str, str, Reason]]]:
+def _look(
+    look: Look, name: str, before: Sequence[Moved]
+) -> tuple[list[Moved], list[tuple[str, str, Reason]]]:
     column, values = look.base.case.columns[name], look.fixed.frame[name]
     family = "mean" if column.kind in ("numeric", "time") else "category"
     if values.isna().all():
@@ -117,7 +123,8 @@ def _look(look: Look, name: str) -> tuple[list[Moved], list[tuple[str, str, Reas
     if is_clock(column):
         return [], [(name, family, Reason.UNSUPPORTED_TYPE)]
     is_flag = family == "category" or values.nunique() == FLAG
-    moved, skipped = _tried(look, name, _category if is_flag else _numeric)
+    step = _category if is_flag else partial(_numeric, before=before)
+    moved, skipped = _tried(look, name, step)
     if not moved:
         why = skipped or Reason.BEYOND_SUPPORT
         return [], [(name, family, why)]
@@ -137,8 +144,9 @@ def _tried(
         return [], error.code
 
 
-def _numeric(look: Look, name: str) -> list[Moved]:
+def _numeric(look: Look, name: str, before: Sequence[Moved]) -> list[Moved]:
     """Return shift, stretch and noise of a numeric column; nothing if constant."""
+    earlier = {one.family: one.arms for one in before}
     base, fixed = look.base, look.fixed
     everything = numbers(base.values(name), "numeric")
     sd = float(np.nanstd(everything))
@@ -164,7 +172,7 @@ def _numeric(look: Look, name: str) -> list[Moved]:
             Moved(
                 column=name,
                 family=family,
-                arms=_dialled(look, name, family, dial),
+                arms=_dialled(look, name, dial, family, earlier.get(family)),
                 sd=sd,
                 unit=column.unit or "",
                 past=past,
@@ -174,8 +182,11 @@ def _numeric(look: Look, name: str) -> list[Moved]:
     return moved
 
 
-def _dialled(look: Look, name: str, family: str, dial: Dial) -> tuple[Arm, ...]:
-    fixed = look.fixed
+def _dialled(
+    look: Look, name: str, dial: Dial, family: str, before: tuple[Arm, ...] | None
+) -> tuple[Arm, ...]:
+    """Return the arms of one family: traced, or made sharper where they cross."""
+    fixed, rooms = look.fixed, tuple(look.base.rooms.values())
 
     def respond(wanted: Sequence[tuple[Arm, float]]) -> list[Point | None]:
         copies = [
@@ -188,17 +199,13 @@ def _dialled(look: Look, name: str, family: str, dial: Dial) -> tuple[Arm, ...]:
             for (_, size), y_score in zip(wanted, scored, strict=True)
         ]
 
+    if before is not None:
+        return tuple(sharpen(before, respond, rooms, look.seed))
     arms: list[Arm] = []
-    for (one, sign), grid in GRIDS.items():
-        if one != family:
-            continue
+    for (_, sign), grid in ((key, g) for key, g in GRIDS.items() if key[0] == family):
         reach, last = dial.reach(sign, WIDEST)
-        if (family, sign) == ("scale", -1):
-            # Values drawn to their mean stay in the range; at 1 all are the mean.
-            dial = replace(dial, limits=(-np.inf, np.inf))
-            reach, last = 1.0, True
         arm = Arm(name="", sign=sign, reach=reach, last=last)
-        arms += trace([arm], respond, tuple(look.base.rooms.values()), grid, BISECTIONS)
+        arms += trace([arm], respond, rooms, grid, BISECTIONS)
     return tuple(arms)
 
 
