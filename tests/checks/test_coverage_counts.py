@@ -1,9 +1,11 @@
 """Shares and categories counted in pieces equal those counted at once."""
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from readiness.checks.coverage._rows import hashed, numbers
 from readiness.checks.coverage._seen import (
     MAX_CATEGORIES,
     alone,
@@ -18,6 +20,7 @@ from readiness.checks.coverage._shares import (
     share_intervals,
 )
 from readiness.stats import Clusters, proportion_interval
+from tests.coverage_cases import TARGET, measure, plain_case, values
 
 
 def _rows(rng: np.random.Generator, n_rows: int = 600) -> tuple:
@@ -162,3 +165,59 @@ def test_ids_are_not_kept_as_categories() -> None:
     assert merged.overflow
     assert merge_categories(merged, first).overflow
     assert categories(pa.array(np.arange(MAX_CATEGORIES + 1)), None).overflow
+
+
+def test_numbers_behind_codes_and_nulls_are_read() -> None:
+    coded = pa.array([2.5, None, 2.5]).dictionary_encode()
+    flags = pa.array([True, None, False])
+
+    assert np.array_equal(numbers(coded), [2.5, np.nan, 2.5], equal_nan=True)
+    assert np.array_equal(numbers(flags), [1.0, np.nan, 0.0], equal_nan=True)
+
+
+def test_equal_values_have_equal_codes_and_nulls_stand_apart() -> None:
+    first = hashed(pa.array(["a", "b", None, "a", None]))
+    second = hashed(pa.array(["b", "a"]))
+
+    assert first[0] == first[3] == second[1]
+    assert first[1] == second[0]
+    assert len(set(first.tolist())) == 4
+
+
+def test_tables_of_several_batches_are_counted_as_one() -> None:
+    rng = np.random.default_rng(8)
+    n_rows = 70_000
+    hours = np.sort(rng.integers(0, 24 * 90, n_rows))
+    rows = pd.DataFrame(
+        {
+            "wind": rng.integers(0, 50, n_rows),
+            "stuck": 1,
+            "port": rng.choice(["A", "B"], n_rows),
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(hours, unit="h"),
+            TARGET: rng.integers(0, 2, n_rows),
+        }
+    )
+    training = rows.assign(stuck=rng.integers(0, 2, n_rows))
+    current = rows.drop(columns=TARGET).assign(
+        wind=rows["wind"] + 10,
+        port=rows["port"].replace("B", "C"),
+        when=rows["when"] + pd.Timedelta(days=60),
+    )
+    case = plain_case(
+        features=["wind", "stuck", "port"],
+        data={"time": "when"},
+        training=training,
+        reference=training,
+        current=current,
+    )
+
+    ranges = values(measure("value_ranges", case), "outside_share")
+    calendar = measure("calendar_coverage", case)
+    schema = measure("schema", case)
+
+    assert ranges["wind"] == pytest.approx((current["wind"] > 49).mean())
+    assert ranges["port"] == pytest.approx((current["port"] == "C").mean())
+    assert values(calendar, "events")["1"] == training[TARGET].sum()
+    months = current["when"].dt.month.isin([1, 2, 3]).mean()
+    assert values(calendar, "calendar_share")["month"] == pytest.approx(months)
+    assert schema.tables["violations"]["rule"].tolist() == ["constant"]

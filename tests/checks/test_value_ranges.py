@@ -270,6 +270,42 @@ def test_no_comparable_column_is_not_assessed() -> None:
     assert raised.value.code is Reason.NO_COLUMNS
 
 
+def test_columns_no_table_can_type_are_listed() -> None:
+    training = pd.DataFrame({"wind": [1.0, 2.0], "bag": [[1], [2]]})
+    mixed = training.assign(bag=["a", "b"])
+    current = pd.DataFrame({"wind": [1.0, np.nan], "bag": [1, "a"]})
+    lists = plain_case(
+        features=["wind", "bag"],
+        training=training,
+        reference=with_target(training),
+        current=training,
+    )
+    both = plain_case(
+        features=["wind", "bag"],
+        training=mixed,
+        reference=with_target(mixed),
+        current=current,
+    )
+
+    assert reasons(measure("value_ranges", lists)) == {"bag": "UNSUPPORTED_TYPE"}
+    assert reasons(measure("value_ranges", both)) == {"bag": "MIXED_TYPES"}
+
+
+def test_column_that_lost_its_values_has_none_outside() -> None:
+    training = pd.DataFrame({"wind": [1.0, 2.0]})
+    case = plain_case(
+        features=["wind"],
+        training=training,
+        reference=with_target(training),
+        current=training.assign(wind=np.nan),
+    )
+
+    measurement = measure("value_ranges", case)
+
+    assert values(measurement, SHARE)["wind"] == 0.0
+    assert measurement.tables["columns"]["met"].tolist() == ["no value"]
+
+
 def test_ids_are_no_categories(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_seen, "MAX_CATEGORIES", 3)
     rows = pd.DataFrame({"wind": np.arange(5.0), "order": list("abcde")})

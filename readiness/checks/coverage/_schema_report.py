@@ -80,9 +80,8 @@ def draw_columns(integrity: pd.DataFrame, violations: pd.DataFrame) -> "Figure":
     )
     broken = violations.groupby("column", sort=False)
     words = {name: _words(part) for name, part in broken}
-    order = sorted(
-        wide.index, key=lambda name: (name not in words, -wide.loc[name].max(skipna=True))
-    )
+    worst = wide.max(axis=1)
+    order = sorted(wide.index, key=lambda name: (name not in words, -worst[name]))
     kept = order[:DRAWN]
     key = ", ".join(
         f"{sign} {name}" for (_, sign), name in zip(SHAPES, tables, strict=False)

@@ -13,7 +13,6 @@ from readiness.checks.coverage._schema_report import (
     violation_table,
 )
 from readiness.checks.coverage._violations import find_violations
-from readiness.errors import NotAssessedError, Reason
 from readiness.profiles import profile
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import no_interval, summary_frame, summary_row
@@ -46,11 +45,6 @@ def measure(case: Case, options: Options) -> Measurement:
         nulls and NaN apart, infinite and distinct values, extremes; ``ledger``: rows
         read, used and left out.
 
-    Raises
-    ------
-    NotAssessedError
-        NO_COLUMNS when the case has no feature.
-
     Notes
     -----
     A violation is a rule broken by a column in one table: it is missing, of another
@@ -68,9 +62,6 @@ def measure(case: Case, options: Options) -> Measurement:
     ----------
     E. Breck et al. (2019), "Data validation for machine learning", MLSys.
     """
-    if not case.features:
-        msg = "The case has no feature."
-        raise NotAssessedError(msg, Reason.NO_COLUMNS)
     profiles = {name: profile(case, name) for name in case.tables}
     share = float(options["new_null_share"])
     violations = find_violations(case, profiles, share)
