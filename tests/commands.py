@@ -38,7 +38,7 @@ def reviewing(
 
 def in_process(*arguments: object, **environment: str) -> subprocess.Popen[str]:
     """Start the command line in a process of its own."""
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 (our own command line)
         [
             sys.executable,
             "-c",

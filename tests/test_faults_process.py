@@ -78,8 +78,8 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         pytest.param(
             ["import time; time.sleep(600)"],
-            ["--cell-timeout", "1"],
-            ("TIMEOUT", "code cell 2: ran longer than 1 s"),
+            ["--cell-timeout", "3"],
+            ("TIMEOUT", "code cell 2: ran longer than 3 s"),
             id="F009",
         ),
         pytest.param(
@@ -90,8 +90,8 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         pytest.param(
             [STUCK_IN_NATIVE_CODE],
-            ["--cell-timeout", "1"],
-            ("TIMEOUT", "1 s"),
+            ["--cell-timeout", "3"],
+            ("TIMEOUT", "3 s"),
             id="F011",
         ),
         pytest.param(
@@ -175,7 +175,7 @@ def test_child_of_a_cell_past_its_limit_is_ended(
     case = tiny_case(tmp_path / "case", {"own": cells})
     out = tmp_path / "out"
 
-    command = reviewing(capsys, case, out, "--cell-timeout", "1")
+    command = reviewing(capsys, case, out, "--cell-timeout", "3")
     ended = observed(command, out, case.parent)
 
     assert ended.reason == "TIMEOUT"
