@@ -60,9 +60,8 @@ def measure(case: Case, options: Options) -> Measurement:
     moves the world. Several classes: the probability of the class predicted for the
     row. The interval covers the choice of rows (clustered) and, on the sampled
     route, the draws; noise inflates a mean size, so its lower limit is moved down by
-    the most that noise may have added. The half-width is an upper limit of the
-    error: it is judged as lying between nothing and itself, so a wide one is
-    inconclusive, never a fail. Under 30 blocks nothing is decided.
+    the most that noise may have added. A half-width above its limit asks for more
+    rows and never fails. Under 30 blocks nothing is decided.
 
     References
     ----------
