@@ -4,7 +4,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,9 @@ class Case:
         The positive label; None unless binary.
     model_key : str
         Names the model in the cache: equal keys give equal scores.
+    scored : set of str
+        Tables whose scores were asked for in this process; the ledger tells of
+        rows without a score for these.
     """
 
     file: CaseFile
@@ -64,6 +67,7 @@ class Case:
     classes: tuple[Any, ...]
     positive: Any
     model_key: str
+    scored: set[str] = field(default_factory=set)
 
     @property
     def name(self) -> str:

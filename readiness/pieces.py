@@ -11,6 +11,8 @@ from readiness.errors import InputError, Reason
 from readiness.sources import open_parquet
 
 BATCH_ROWS = 65_536
+# Wide tables get shorter batches, so that a batch stays below about 130 MB.
+BATCH_CELLS = 2**24
 Task = Callable[[], list[pa.RecordBatch]]
 
 
@@ -50,7 +52,8 @@ def read_piece(
         shared = _recode(rows.column(place), dictionary, schema.field(name).type)
         rows = rows.set_column(place, schema.field(name), shared)
     rows = rows.replace_schema_metadata(None).cast(schema).combine_chunks()
-    batches: list[pa.RecordBatch] = rows.to_batches(max_chunksize=BATCH_ROWS)
+    longest = min(BATCH_ROWS, max(BATCH_CELLS // max(len(schema), 1), 1))
+    batches: list[pa.RecordBatch] = rows.to_batches(max_chunksize=longest)
     return batches
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -155,8 +155,8 @@ def profile(case: Case, table_name: str) -> Mapping[str, ColumnProfile]:
 
     Notes
     -----
-    Counts, extremes, mean and standard deviation are exact and do not depend on
-    threads. The edges come from at most 262,144 evenly spaced rows.
+    All but `n_distinct` is exact and does not depend on threads. The edges come from
+    at most 262,144 evenly spaced rows.
     """
     table, known = case.table(table_name), case.training_or_reference()
     kinds = _kinds(case)
@@ -205,7 +205,9 @@ def _profiles(
         if name in states:
             yield name, _filled(empty, plan[name], states[name])
         else:
-            yield name, replace(empty, reason=_why_not(table, name))
+            reason = _why_not(table, name)
+            n_null = table.n_rows if reason is Reason.ALL_NULL else 0
+            yield name, replace(empty, reason=reason, n_null=n_null)
 
 
 def _why_not(table: Table, name: str) -> Reason:
@@ -222,12 +224,9 @@ def _why_not(table: Table, name: str) -> Reason:
 def _filled(
     empty: ColumnProfile, summary: ColumnSummary, state: NumberState | CategoryState
 ) -> ColumnProfile:
-    if isinstance(summary, NumberSummary) and isinstance(state, NumberState):
-        return _of_numbers(empty, summary, state)
-    if isinstance(summary, CategorySummary) and isinstance(state, CategoryState):
-        return _of_categories(empty, summary, state)
-    msg = "A state belongs to the summary that made it."
-    raise TypeError(msg)
+    if isinstance(summary, NumberSummary):
+        return _of_numbers(empty, summary, cast("NumberState", state))
+    return _of_categories(empty, summary, cast("CategoryState", state))
 
 
 def _of_numbers(

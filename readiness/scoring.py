@@ -97,7 +97,6 @@ def scores(case: Case, table_name: str, *, labelled: bool = True) -> Scores:
     Parameters
     ----------
     case : Case
-        The case.
     table_name : str
         ``"training"``, ``"reference"`` or ``"current"``.
     labelled : bool
@@ -124,6 +123,7 @@ def scores(case: Case, table_name: str, *, labelled: bool = True) -> Scores:
         raise NotAssessedError(msg, Reason.NO_LABELS)
     _require_features(case, table_name)
     path = _score_file(case, table_name)
+    case.scored.add(table_name)
     if case.model.column is None:
         charge(path.name, table.n_rows)
     found = _read(case, table_name, path, labelled=labelled)
@@ -240,7 +240,6 @@ def score_frame(case: Case, frame: pd.DataFrame) -> Floats:
     Parameters
     ----------
     case : Case
-        The case.
     frame : pandas.DataFrame
         n rows with every feature, in any order of columns.
 
@@ -256,6 +255,9 @@ def score_frame(case: Case, frame: pd.DataFrame) -> Floats:
     ModelError
         MODEL_SCORES when the model raises or gives unusable scores.
     """
+    if case.model.column is None and not len(frame):
+        is_wide = case.task == "multiclass" and case.model.outputs == "probability"
+        return np.empty((0, len(case.classes)) if is_wide else 0)
     parts = [
         case.model.predict(frame.iloc[start : start + BATCH_ROWS])
         for start in range(0, max(len(frame), 1), BATCH_ROWS)
@@ -271,20 +273,30 @@ def ledger(case: Case) -> Mapping[str, Mapping[str, Any]]:
     Returns
     -------
     mapping
-        By table: ``read``, ``used`` and ``left_out``, a mapping of reasons to rows.
-        A row without a label is left out of what needs labels, and counted so.
+        By table: ``read``, ``used`` and ``left_out``, rows by reason. A row without
+        a label is counted as left out; one without a score, where this process
+        asked for the scores of the table.
     """
     return {name: _account(case, name) for name in case.tables}
 
 
 def _account(case: Case, table_name: str) -> Mapping[str, Any]:
     table = case.table(table_name)
-    n_out = dict.fromkeys(LEFT_OUT, 0)
-    if case.target in table.schema.names:
-        for batch in table.batches([case.target]):
-            _, why = target_codes(batch.column(0), case.classes)
-            for code in n_out:
-                n_out[code] += int((why == code).sum())
-    left_out = {LEFT_OUT[code]: n for code, n in n_out.items() if n}
+    if table_name in case.scored:
+        path = _score_file(case, table_name)
+        left_out = _read(case, table_name, path, labelled=True).left_out
+    else:
+        left_out = _without_label(case, table_name)
     used = table.n_rows - sum(left_out.values())
-    return {"read": table.n_rows, "used": used, "left_out": left_out}
+    return {"read": table.n_rows, "used": used, "left_out": dict(left_out)}
+
+
+def _without_label(case: Case, table_name: str) -> Mapping[str, int]:
+    n_out = dict.fromkeys(LEFT_OUT, 0)
+    if case.target not in case.table(table_name).schema.names:
+        return {}
+    for batch in case.table(table_name).batches([case.target]):
+        _, why = target_codes(batch.column(0), case.classes)
+        for code in n_out:
+            n_out[code] += int((why == code).sum())
+    return {LEFT_OUT[code]: n for code, n in n_out.items() if n}

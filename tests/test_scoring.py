@@ -327,6 +327,32 @@ def test_row_on_which_the_model_raises_is_left_out_and_counted() -> None:
     np.testing.assert_array_equal(found.y_score, rows["x"].drop([3, 8]))
 
 
+def test_ledger_tells_of_rows_without_a_score_once_scores_were_asked_for() -> None:
+    rows = rows_of(y=pd.array([None, *[0, 1] * 5, 1], dtype="Int64"))
+    rows.loc[3, "x"] = -1.0
+    case = case_of(rows, model=picky)
+
+    before = ledger(case)["reference"]
+    scores(case, "reference")
+    after = ledger(case)["reference"]
+
+    assert before["left_out"] == {"null_target": 1}
+    assert after == {
+        "read": 12,
+        "used": 10,
+        "left_out": {"null_target": 1, "model_raised": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("task", "shape"), [("binary", (0,)), ("multiclass", (0, 3)), ("regression", (0,))]
+)
+def test_no_rows_have_no_scores(task: str, shape: tuple[int, ...]) -> None:
+    case = small_case(task)
+
+    assert score_frame(case, small_frames(task)["current"].head(0)).shape == shape
+
+
 def test_model_that_always_raises_is_an_error() -> None:
     """F123: raises always."""
     case = case_of(rows_of(x=-1.0), model=picky)

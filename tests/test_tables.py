@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from readiness import pieces
 from readiness.errors import InputError, Reason
 from readiness.tables import Table, load_table, table_from_frame
 from tests.column_types import COLUMN_TYPES, written
@@ -301,6 +302,26 @@ def test_empty_file_of_rows_is_refused(tmp_path: Path) -> None:
         load_table("t.parquet", tmp_path, "reference")
 
     assert caught.value.code is Reason.EMPTY
+
+
+def test_repeated_names_in_a_file_are_refused(tmp_path: Path) -> None:
+    """F069."""
+    rows = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    pq.write_table(rows, tmp_path / "t.parquet")
+
+    with pytest.raises(InputError, match="'a'"):
+        load_table("t.parquet", tmp_path, "reference")
+
+
+def test_wide_tables_have_shorter_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F072: a batch is bounded in cells, not in rows."""
+    monkeypatch.setattr(pieces, "BATCH_CELLS", 40)
+    rows = pd.DataFrame(np.zeros((9, 10)), columns=list("abcdefghij"))
+
+    table = table_from_frame(rows, "reference")
+
+    assert [one.num_rows for one in table.batches()] == [4, 4, 1]
+    assert [one.num_rows for one in table.batches(["a"])] == [9]
 
 
 MULTI = pd.MultiIndex.from_tuples([("a", 1), ("b", 2)])
