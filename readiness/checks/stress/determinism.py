@@ -73,7 +73,7 @@ def measure(case: Case, options: Options) -> Measurement:
             unit, scale = "SD of the score", float(np.std(first)) or 1.0
         lines = [
             {
-                "way": "as in the shared score file",
+                "way": "with the whole table",
                 **_gap(first, scored.y_score[chosen]),
             }
         ]
