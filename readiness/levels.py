@@ -84,9 +84,9 @@ def numeric_levels(values: Floats, base: Floats | None = None) -> Levels | None:
 
 def share_levels(hit: np.ndarray, base: Floats | None = None) -> Levels | None:
     """Return the share of rows where `hit` as two levels; None if none or all are."""
-    code = hit.astype(np.int64)
-    if code.min(initial=1) == code.max(initial=0):
+    if hit.all() or not hit.any():
         return None
+    code = hit.astype(np.int64)
     mean = float(np.average(code, weights=base))
     z = np.array([0.0, 1.0])
     return _levels(code, z, np.ones(2), base=base, mean=mean, sd=1.0)

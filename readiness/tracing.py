@@ -76,7 +76,7 @@ def sharpen(
         bands = band(arms, room, seed)
         for n, (arm, (left, width)) in enumerate(zip(arms, bands, strict=True)):
             crossed = crossings(arm, left, width)
-            sizes[n] += [size for size in crossed if 0 < size < np.inf]
+            sizes[n] += [size for size in crossed if 0 < size < arm.reach]
     wanted = [(n, size) for n, one in enumerate(sizes) for size in sorted(set(one))]
     found = respond([(arms[n], size) for n, size in wanted]) if wanted else ()
     sharper = []
