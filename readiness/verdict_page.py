@@ -114,7 +114,9 @@ def _sections(
     link: Link,
 ) -> Iterable[Section]:
     def lines(chosen: Callable[[Finding], bool]) -> tuple[Line, ...]:
-        return finding_lines([pair for pair in found if chosen(pair[1])], blocks, link)
+        pairs = [pair for pair in found if chosen(pair[1])]
+        pairs.sort(key=lambda pair: list(SHAPES).index(pair[1].status))
+        return finding_lines(pairs, blocks, link)
 
     yield Section(
         key="failed",

@@ -463,7 +463,7 @@ def test_single_findings_not_assessed_are_told_by_reason() -> None:
 
     shown = plain(render_index(results))
 
-    assert "AUC and 5 more: The column has no values." in shown
+    assert "AUC and 7 more: The column has no values." in shown
 
 
 def test_many_alike_findings_are_counted_on_the_verdict_page() -> None:

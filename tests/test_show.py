@@ -374,7 +374,7 @@ def test_every_reason_has_a_sentence_for_readers() -> None:
         ("roc_auc_loss", "AUC lost"),
         (
             "mean_loss_budget",
-            "shift of the population it bears before the tolerated loss",
+            "shift it bears before the tolerated loss",
         ),
         ("gain_over_linear_model", "gain over linear model"),
     ],
