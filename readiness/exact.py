@@ -12,7 +12,7 @@ Hashes = npt.NDArray[np.uint64]
 N_KEPT = 1024
 # Sums are whole multiples of 2**-UNIT_BITS, smaller than the smallest float.
 UNIT_BITS = 1130
-HALF = 27
+HUGE_BITS = 900
 
 
 def exact_sum(values: Floats) -> int:
@@ -30,16 +30,32 @@ def exact_sum(values: Floats) -> int:
     --------
     >>> as_float(exact_sum(np.array([1e100, 1.0, -1e100])))
     1.0
+
+    References
+    ----------
+    S. M. Rump, T. Ogita, S. Oishi (2008), doi:10.1137/050645671: the cut.
     """
-    mantissa, exponent = np.frexp(values)
-    whole = (mantissa * 2.0**53).astype(np.int64)
-    powers, group = np.unique(exponent, return_inverse=True)
-    # Two halves of at most 27 bits: their sums are exact in float64.
-    high = np.bincount(group, weights=(whole >> HALF).astype(float))
-    low = np.bincount(group, weights=(whole & (2**HALF - 1)).astype(float))
+    is_huge = np.abs(values) > 2.0**HUGE_BITS
+    if is_huge.any():
+        huge = _sum_of_parts(values[is_huge] * 2.0**-HUGE_BITS) << HUGE_BITS
+        return huge + _sum_of_parts(values[~is_huge])
+    return _sum_of_parts(values)
+
+
+def _sum_of_parts(rest: Floats) -> int:
+    """Take the leading bits of all values off, sum these exactly, and go on.
+
+    Values below ``2**e`` are cut at a bit so high that n of them add up to less than
+    53 bits: every partial sum is then a float, and no addition rounds.
+    """
+    spare_bits = max(len(rest), 1).bit_length() + 1
     total = 0
-    for power, upper, lower in zip(powers.tolist(), high, low, strict=True):
-        total += ((int(upper) << HALF) + int(lower)) << (power - 53 + UNIT_BITS)
+    while len(rest) and (top := max(-float(rest.min()), float(rest.max()))) > 0:
+        cut = 2.0 ** (math.frexp(top)[1] + spare_bits)
+        leading = (rest + cut) - cut
+        mantissa, power = math.frexp(float(leading.sum()))
+        total += int(mantissa * 2.0**53) << (power - 53 + UNIT_BITS)
+        rest = rest - leading
     return total
 
 
@@ -68,7 +84,9 @@ def exact_spread(total: int, squares: int, n_rows: int) -> float:
 
 
 def smallest_hashes(bits: Hashes) -> Hashes:
-    """Return the 1,024 smallest distinct hashes of values given by their bits.
+    """Return the 1,024 smallest hashes of distinct values given by their bits.
+
+    Different values never share a hash: the mixing function can be undone.
 
     References
     ----------
@@ -80,7 +98,9 @@ def smallest_hashes(bits: Hashes) -> Hashes:
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         mixed = mixed ^ (mixed >> np.uint64(31))
-    return np.unique(mixed)[:N_KEPT]
+    if len(mixed) > N_KEPT:
+        mixed = np.partition(mixed, N_KEPT)[:N_KEPT]
+    return np.sort(mixed)
 
 
 def distinct_count(hashes: Hashes) -> int:

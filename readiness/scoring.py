@@ -77,11 +77,8 @@ _COUNTS: ContextVar[tuple[CallCount, ...]] = ContextVar("counts", default=())
 def count_calls() -> Iterator[CallCount]:
     """Count the rows a check gives to the model, as if it ran alone.
 
-    Yields
-    ------
-    CallCount
-        Its ``calls`` include, once per table, the rows of a score file that another
-        check or process has paid for.
+    Its ``calls`` include, once per table, the rows of a score file that another check
+    or process has paid for.
     """
     count = CallCount()
     token = _COUNTS.set((*_COUNTS.get(), count))
@@ -268,7 +265,7 @@ def score_frame(case: Case, frame: pd.DataFrame) -> Floats:
 
 
 def ledger(case: Case) -> Mapping[str, Mapping[str, Any]]:
-    """Return what became of the rows of every table, without calling the model.
+    """Return what became of the rows of every table.
 
     Returns
     -------

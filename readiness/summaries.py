@@ -66,6 +66,8 @@ class NumberSummary:
         with np.errstate(over="ignore"):
             squares = moved * moved
         fits = np.isfinite(squares)
+        is_new = np.ones(len(x), dtype=bool)
+        is_new[1:] = x[1:] != x[:-1]
         ends = np.searchsorted(x, self.edges, side="right")
         below = np.searchsorted(x, self.edges[:1], side="left")
         return NumberState(
@@ -81,7 +83,7 @@ class NumberSummary:
             n_overflow=int((~fits).sum()),
             n_below=int(below.sum()),
             bin_counts=np.diff(ends, prepend=0, append=len(x)).astype(np.int64),
-            hashes=smallest_hashes(x.view(np.uint64)),
+            hashes=smallest_hashes(x[is_new].view(np.uint64)),
         )
 
     def merge(self, a: NumberState, b: NumberState) -> NumberState:
