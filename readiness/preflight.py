@@ -228,8 +228,7 @@ def _inputs(
     inputs = {"case": case}
     if policy is not None:
         inputs["policy"] = policy
-    if file.model.path is not None:
-        inputs["model"] = _model_file(base, file.model.path)
+    inputs |= _model_files(base, file)
     data = file.data
     newest = os.path.abspath(current) if current else data.current  # noqa: PTH100 (resolve would follow links)
     tables = {"training": data.training, "reference": data.reference, "current": newest}
@@ -248,9 +247,19 @@ def _inputs(
     return inputs
 
 
-def _model_file(base: Path, source: str) -> Path:
-    path = base / source
-    if not path.is_file():
-        msg = f"The model {source!r} is no file beside the case. Correct model.path."
-        raise InputError(msg)
-    return path
+def _model_files(base: Path, file: CaseFile) -> dict[str, Path]:
+    """Return the files of the model and of its fit; an installed function has none."""
+    sources = {"model": file.model.path or "", "fit": file.model.fit or ""}
+    if file.model.callable is not None:
+        sources["model"] = file.model.callable
+    names = {key: source.partition(".py:") for key, source in sources.items()}
+    files = {
+        key: base / f"{stem}.py" if separator else base / stem
+        for key, (stem, separator, _) in names.items()
+        if separator or (key == "model" and file.model.path)
+    }
+    for key, path in files.items():
+        if not path.is_file():
+            msg = f"The case names the {key} {path.name!r}; there is no such file."
+            raise InputError(msg)
+    return files
