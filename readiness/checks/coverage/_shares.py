@@ -72,16 +72,14 @@ def share_counts(
     weight : numpy.ndarray of float, shape (n,), optional
         Not negative.
     """
-    ones = np.ones((len(hits), 1), dtype=bool)
-    weighted = np.hstack([ones, hits]).astype(float)
-    weights = np.ones(len(hits)) if weight is None else weight
-    squares = (weights**2) @ weighted
-    weighted *= weights[:, None]
+    w = np.ones(len(hits)) if weight is None else weight
+    # Few rows hit, as a rule: counting their places takes one byte a cell.
+    places = [np.arange(len(hits)), *(np.flatnonzero(one) for one in hits.T)]
     return ShareCounts(
         n_rows=len(hits),
-        totals=weighted.sum(axis=0),
-        squares=squares,
-        clusterings=tuple(keyed_sums(one, weighted) for one in clusters.declared()),
+        totals=np.array([w[rows].sum() for rows in places]),
+        squares=np.array([(w[rows] ** 2).sum() for rows in places]),
+        clusterings=tuple(_sums_of(one, w, places) for one in clusters.declared()),
     )
 
 
@@ -110,6 +108,15 @@ def share_intervals(counts: ShareCounts) -> list[Interval]:
     E. L. Korn, B. I. Graubard (1998), Survey Methodology 24(2), 193-201.
     """
     return [_interval(counts, n) for n in range(1, len(counts.totals))]
+
+
+def _sums_of(codes: Ints, weight: Floats, places: list[Ints]) -> KeyedSums:
+    """Return the weight of all rows, and of the rows at each of m places, by code."""
+    keys, place = np.unique(codes, return_inverse=True)
+    sums = [
+        np.bincount(place[rows], weight[rows], minlength=len(keys)) for rows in places
+    ]
+    return KeyedSums(keys=keys, sums=np.stack(sums, axis=1))
 
 
 def _interval(counts: ShareCounts, n: int) -> Interval:
