@@ -348,5 +348,5 @@ def test_figure_of_a_regression_shows_the_promise(regression_case: Case) -> None
 def test_alternative_text_says_the_numbers(regression_case: Case) -> None:
     text = alt(measured("calibration", regression_case))
 
-    assert text.startswith("The 90% band around predictions holds 9")
+    assert text.startswith("The 90 % band around predictions holds 9")
     assert "on current" in text

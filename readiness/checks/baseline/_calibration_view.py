@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 SLOPE, INTERCEPT = "calibration_slope", "calibration_intercept"
 BIAS, COVERED = "bias", "residual_coverage"
-MARKS = ("o", "s")
+MARKS, SHAPES = ("o", "s"), ("●", "■")
+BAND = f"{number(PROMISED, 'share', exact=True)} band"
 RIGHT = {SLOPE: 1.0, INTERCEPT: 0.0, BIAS: 0.0, COVERED: PROMISED}
 # What it means to be below and above the right value.
 MEANING = {
@@ -33,7 +34,7 @@ WORDS = {
     SLOPE: "the calibration slope is",
     INTERCEPT: "the calibration intercept is",
     BIAS: "the mean error is",
-    COVERED: f"the {PROMISED:.0%} band around predictions holds",
+    COVERED: f"the {BAND} around predictions holds",
 }
 
 
@@ -74,11 +75,12 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     bins = measurement.tables["reliability"]
     if "covered" in bins:
         figure, axes = new_figure(
-            f"Share of truths within the {PROMISED:.0%} band, by prediction",
+            f"Share of truths within the {BAND}, by prediction",
             xlabel="mean prediction of the bin",
             ylabel="share within the band",
         )
         _draw_bins(axes, bins, "covered")
+        axes.margins(x=0.14)  # the texts of both lines stand at the right end
         draw_limit(axes, PROMISED, "promised", vertical=False)
         for limit in limits:
             if limit.metric == COVERED and not isinstance(limit.limit, str):
@@ -90,7 +92,15 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
         ylabel="observed share",
     )
     ends = [bins["predicted"].min(), bins["predicted"].max()]
-    axes.plot(ends, ends, color="0.45", linewidth=1.0, linestyle=(0, (4, 2)))
+    axes.plot(ends, ends, color="0.35", linewidth=1.0, linestyle=(0, (4, 2)))
+    axes.text(
+        0.72,
+        1.02,
+        "- - as predicted",
+        transform=axes.transAxes,
+        fontsize=8,
+        color="0.35",
+    )
     _draw_bins(axes, bins, "observed")
     return figure
 
@@ -102,19 +112,16 @@ def _draw_bins(axes: "Axes", bins: pd.DataFrame, name: str) -> None:
         low, high = part["ci_low"].to_numpy(), part["ci_high"].to_numpy()
         axes.vlines(x, low, high, color=color, linewidth=1.4)
         axes.plot(x, y, mark, color=color, markersize=5, linestyle="-", linewidth=0.8)
-        # Table names stand above the first curve's end and below the second's.
-        end, gap, side = ((low, -4, "top"), (high, 4, "bottom"))[place == 0]
-        axes.annotate(
-            f"{table} (n = {number(part['n_rows'].sum(), 'count')})",
-            (x[-1], end[-1]),
-            xytext=(0, gap),
-            textcoords="offset points",
-            ha="center",
-            va=side,
+        # Curves cross and end together, so their names stand in one line above.
+        start = f"{SHAPES[place % len(MARKS)]} {table} (n = "
+        axes.text(
+            0.36 * place,
+            1.02,
+            f"{start}{number(part['n_rows'].sum(), 'count')})",
+            transform=axes.transAxes,
             fontsize=8,
             color=color,
         )
-    axes.margins(x=0.14, y=0.1)
 
 
 def alt(measurement: Measurement) -> str:
