@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from readiness.case import Case, load_case
 from readiness.config import CaseFile
@@ -85,8 +85,6 @@ def _impute(X: pd.DataFrame) -> pd.DataFrame:
 
 def fitted_model(task: str, rows: pd.DataFrame) -> Pipeline:
     """Return a linear model of the five features, fitted on `rows`."""
-    from sklearn.preprocessing import FunctionTransformer, StandardScaler
-
     encode = make_column_transformer(
         (OneHotEncoder(handle_unknown="ignore"), ["carrier"]),
         (StandardScaler(), ["wind", "distance", "visibility"]),
