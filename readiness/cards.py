@@ -22,7 +22,8 @@ from readiness.words import (
 )
 
 MAX_FINDINGS = 50
-MAX_OPEN_INFO = 8
+MAX_OPEN = 8
+MAX_NOTES = 5
 MAX_FIXED_CHARS = 16  # a longer value may break over lines
 # Worst first; the shape says what the colour says.
 SHAPES = {
@@ -69,7 +70,7 @@ def status_html(
         result.code,
         result.title,
         result.question,
-        join(html("<p>{}</p>", note) for note in _sentences(result)),
+        _remarks(_sentences(result)),
         _findings(result, blocks),
         _facts(result, links=links),
     )
@@ -100,21 +101,39 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda one: order.index(one.status))
 
 
+def _remarks(sentences: Sequence[str]) -> Markup:
+    paragraphs = [html("<p>{}</p>", one) for one in sentences]
+    first, rest = join(paragraphs[:MAX_NOTES]), paragraphs[MAX_NOTES:]
+    return first + _fold(f"{len(rest)} more remarks", join(rest)) if rest else first
+
+
 def _findings(result: CheckResult, blocks: str) -> Markup:
     if result.status is Status.NOT_ASSESSED and result.reason is not None:
         return Markup()
     ordered = worst_first(result.findings)
-    judged = [one for one in ordered if one.status is not Status.INFO]
-    informed = ordered[len(judged) :]
-    if len(informed) <= MAX_OPEN_INFO:
-        return _table([*judged, *informed], f"{result.title}: findings", blocks)
-    fold = html(
-        '<details class="rd-fold"><summary>{} more findings without a limit</summary>'
-        "{}</details>",
-        f"{len(informed):,}",
-        _table(informed, "Findings without a limit", blocks),
+    passed = [one for one in ordered if one.status is Status.PASS]
+    informed = [one for one in ordered if one.status is Status.INFO]
+    shown = ordered[: len(ordered) - len(passed) - len(informed)]
+    folded = []
+    kinds = (
+        (passed, "findings that hold their limit"),
+        (informed, "findings without a limit"),
     )
-    return _table(judged, f"{result.title}: findings", blocks) + fold
+    for many, what in kinds:
+        if len(many) <= MAX_OPEN:
+            shown += many
+        else:
+            folded.append((many, what))
+    return _table(shown, f"{result.title}: findings", blocks) + join(
+        _fold(f"{len(many):,} {what}", _table(many, f"{result.title}: {what}", blocks))
+        for many, what in folded
+    )
+
+
+def _fold(summary: str, content: Markup) -> Markup:
+    return html(
+        '<details class="rd-fold"><summary>{}</summary>{}</details>', summary, content
+    )
 
 
 def _table(findings: Sequence[Finding], caption: str, blocks: str) -> Markup:
@@ -145,7 +164,7 @@ def _row(one: Finding, blocks: str) -> Markup:
         html(' class="rd-fixed"') if len(value) <= MAX_FIXED_CHARS else "",
         value,
         interval_words(one),
-        limit_words(one),
+        html('<span class="rd-fixed">{}</span>', limit_words(one)),
         _small(", ".join(filter(None, (by, "required" if one.required else "")))),
         rows_words(one, blocks),
         status_mark(one.status, waived=one.waived),

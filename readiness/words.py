@@ -254,7 +254,7 @@ def rows_words(finding: Finding, blocks: str = "blocks") -> str:
     """Return how many rows, and how many blocks of them, a finding rests on."""
     if not finding.n_rows:
         return "no rows"
-    words = f"{finding.n_rows:,} rows"
+    words = f"{finding.n_rows:,} row{'s' * (finding.n_rows > 1)}"
     if finding.n_blocks is not None and finding.n_blocks != finding.n_rows:
         words += f" in {finding.n_blocks:,} {blocks}"
     return words

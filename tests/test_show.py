@@ -217,7 +217,19 @@ def test_check_that_could_not_run_says_why_and_what_it_takes() -> None:
 def test_many_findings_without_a_limit_are_folded(n_info: int, *, folded: bool) -> None:
     html = status_html(many(n_info, Status.INFO))
 
-    assert ("more findings without a limit</summary>" in html) is folded
+    assert ("findings without a limit</summary>" in html) is folded
+
+
+def test_many_findings_that_hold_their_limit_are_folded() -> None:
+    html = status_html(many(9, Status.PASS))
+
+    assert "<summary>9 findings that hold their limit</summary>" in html
+
+
+def test_many_remarks_are_folded() -> None:
+    html = status_html(replace(CALIBRATION, notes=tuple("abcdefg")))
+
+    assert "<summary>2 more remarks</summary>" in html
 
 
 def test_more_than_fifty_findings_are_counted() -> None:
