@@ -106,7 +106,7 @@ def gather(folder: Path, run_id: str, ended: Sequence[Ended]) -> Gathered:
         ended=tuple(final),
         results=results,
         verdict=_verdict(results, final),
-        ledger=_merged([rest.get("ledger", {}) for rest in rests]),
+        ledger=_ledger([rest.get("ledger", {}) for rest in rests]),
         facts=_merged([rest.get("facts", {}) for rest in rests]),
     )
 
@@ -218,6 +218,19 @@ def _verdict(results: Sequence[CheckResult], ended: Sequence[Ended]) -> Verdict:
         headline=f"No verdict. {first.message}",
         reason_code=Reason(first.code or Reason.CRASH),
     )
+
+
+def _ledger(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the account of each table by the notebook that used fewest rows.
+
+    Only a notebook that scored a table knows the rows that got no score.
+    """
+    kept: dict[str, Any] = {}
+    for part in parts:
+        for name, account in part.items():
+            if name not in kept or account["used"] < kept[name]["used"]:
+                kept[name] = account
+    return kept
 
 
 def _merged(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

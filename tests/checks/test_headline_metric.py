@@ -10,6 +10,7 @@ from readiness.case import Case
 from readiness.checks.baseline.headline_metric import alt, draw
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Limit, Status
+from tests.cases import small_case
 from tests.scored import (
     findings,
     measured,
@@ -363,3 +364,20 @@ def test_target_unit_is_shown_where_declared() -> None:
     row = row_of(measured("headline_metric", case), "mean_absolute_error")
 
     assert row["unit"] == "minutes"
+
+
+def test_model_that_raises_on_some_rows_has_no_number() -> None:
+    """F123: on one row; the metric of the other rows would flatter the model."""
+
+    def picky(frame: pd.DataFrame) -> np.ndarray:
+        if (frame["wind"] < 3.0).any():
+            msg = "too calm"
+            raise ValueError(msg)
+        return np.full(len(frame), 0.5)
+
+    case = small_case(model=picky)
+
+    with pytest.raises(NotAssessedError, match="raised an error on") as caught:
+        measured("headline_metric", case)
+
+    assert caught.value.code is Reason.MODEL_SCORES

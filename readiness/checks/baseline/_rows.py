@@ -94,15 +94,26 @@ def labelled_rows(case: Case) -> tuple[list[Rows], Mapping[str, Reason]]:
     NotAssessedError
         When the reference cannot be judged.
     """
-    rows = [Rows(group="", scores=scores(case, "reference"))]
+    rows = [Rows(group="", scores=_all_scored(case, "reference"))]
     problems: dict[str, Reason] = {}
     if case.has("current") and case.has_labels("current"):
         group = "table=current"
         try:
-            rows.append(Rows(group=group, scores=scores(case, "current")))
+            rows.append(Rows(group=group, scores=_all_scored(case, "current")))
         except NotAssessedError as error:
             problems[group] = error.code
     return rows, problems
+
+
+def _all_scored(case: Case, table_name: str) -> Scores:
+    scored = scores(case, table_name)
+    if n_raised := scored.left_out.get("model_raised", 0):
+        msg = (
+            f"The model raised an error on {n_raised} rows of {table_name}; a number "
+            "over the other rows would flatter it. Mend the model or these rows."
+        )
+        raise NotAssessedError(msg, Reason.MODEL_SCORES)
+    return scored
 
 
 def widened(case: Case, rows: Rows, estimate: Estimate) -> Rows:
