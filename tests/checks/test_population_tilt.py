@@ -407,7 +407,7 @@ def test_interval_of_the_budget_covers_the_true_one() -> None:
 
 @pytest.mark.slow
 def test_dropping_the_blocks_breaks_the_coverage() -> None:
-    found = [coverage_budget(seed, blocks=False) for seed in range(60)]
+    found = [coverage_budget(seed, blocks=False) for seed in range(40)]
 
     both = np.mean([one.ci_low <= 0.5 <= one.ci_high for one in found])
 

@@ -41,7 +41,7 @@ GRIDS = {  # by family and direction, as shares of the farthest move
 }
 FLAG = 2  # distinct values: a shift means nothing, the other value does
 SHARE_GRID = (0.05, 0.1, 0.2, 0.5, 1.0)  # mixed from one copy, so they cost nothing
-BISECTIONS = 2
+BISECTIONS = 1  # the second look is spent at the crossings
 ENOUGH_BETWEEN = 0.8  # of the variance: more rows of the same blocks then say little
 UNSEEN = "a category never seen"
 # What tells the time: no sensor reads it wrong by a part of its spread.

@@ -134,9 +134,7 @@ def curve_table(base: Base, moved: Sequence[Moved], seed: int) -> pd.DataFrame:
     return frame.drop_duplicates(by).sort_values(by, ignore_index=True)
 
 
-def budget_table(
-    summary: pd.DataFrame, moved: Sequence[Moved], tolerated: float
-) -> pd.DataFrame:
+def budget_table(base: Base, moved: Sequence[Moved], seed: int) -> pd.DataFrame:
     """Return one row per column and family: loss budget, worst loss, past move.
 
     Returns
@@ -146,12 +144,10 @@ def budget_table(
         and ``past`` compares it with the loss budget: ``within``, ``beyond``,
         ``undecided``, ``beyond_support``, or empty when no history is known.
     """
-    by_metric = {
-        (row["metric"], row["group"]): row for row in summary.to_dict("records")
-    }
+    room = base.rooms[LOSS]
     rows = []
     for one in moved:
-        found = by_metric[f"{one.family}{LOSS}_budget", one.column]
+        found = budget(one.arms, room, seed)
         loss, arm = worst(one.arms)
         rows.append(
             {
@@ -160,20 +156,29 @@ def budget_table(
                 "unit": UNITS.get(one.family, "share"),
                 "own_unit": one.unit,
                 "sd": one.sd,
-                "loss_budget": found["value"],
-                "ci_low": found["ci_low"],
-                "ci_high": found["ci_high"],
-                "direction": found["direction"],
+                "loss_budget": found.value,
+                "ci_low": found.ci_low,
+                "ci_high": found.ci_high,
+                "direction": found.direction,
+                "loss_category": found.name,
                 "worst_loss": loss,
                 "worst_category": arm.name if arm else "",
-                "calm": bool(loss <= CALM * tolerated),
+                "calm": bool(loss <= CALM * room.value),
                 "reach": one.reach,
                 "past_move": one.past,
-                "past": _past(one, float(found["ci_low"]), float(found["ci_high"])),
+                "past": _past(one, found),
             }
         )
     names = ["column", "family", "unit", "own_unit", "sd", "loss_budget", "ci_low"]
-    names += ["ci_high", "direction", "worst_loss", "worst_category", "calm", "reach"]
+    names += [
+        "ci_high",
+        "direction",
+        "loss_category",
+        "worst_loss",
+        "worst_category",
+        "calm",
+        "reach",
+    ]
     frame = pd.DataFrame(rows, columns=[*names, "past_move", "past"])
     order = frame["worst_loss"].sort_values(ascending=False, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
@@ -239,12 +244,12 @@ def _once(base: Base, metric: str, unit: str) -> dict[str, Any]:
     }
 
 
-def _past(one: Moved, ci_low: float, ci_high: float) -> str:
+def _past(one: Moved, found: Budget) -> str:
     if math.isnan(one.past):
         return ""
-    if one.past <= ci_low:
+    if one.past <= found.ci_low:
         return "within"
-    if one.past > ci_high:
+    if one.past > found.ci_high:
         return "beyond"
     unbounded = all(arm.last for arm in one.arms)
     return "beyond_support" if one.past > one.reach and not unbounded else "undecided"

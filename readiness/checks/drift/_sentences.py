@@ -40,10 +40,17 @@ def sentences(
             for row in tight.loc[order].head(MAX_SENTENCES).to_dict("records")
         ]
     said += _calm_sentences(base, budgets)
-    spent = budgets.loc[budgets["past"] == "beyond", "column"].drop_duplicates()
+    return said
+
+
+def history_sentences(budgets: pd.DataFrame) -> list[str]:
+    """Return which columns moved further between past windows than they may."""
+    moves = budgets[budgets["family"] != "scale"]
+    spent = moves.loc[moves["past"] == "beyond", "column"].drop_duplicates()
+    far = moves.loc[moves["past"] == "beyond_support", "column"].drop_duplicates()
+    said = []
     if len(spent):
         said.append(f"Between past windows {named(spent)} moved further than that.")
-    far = budgets.loc[budgets["past"] == "beyond_support", "column"].drop_duplicates()
     if len(far):
         said.append(
             f"Between past windows {named(far)} moved further than these rows can "
@@ -81,6 +88,9 @@ def _budget_sentence(
     about = budgets[same].iloc[0]
     shown = visible(row["group"], 40)
     move = _amount(row, family, str(about["own_unit"]))
+    if family == "category" and about["loss_category"]:
+        category = about["loss_category"] if name == LOSS else "one category"
+        shown = f"{visible(category, 24)} in {shown}"
     template = words[family].up if row["direction"] == "up" else words[family].down
     if name == LOSS:
         end = f"has lost {number(base.rooms[LOSS].value, exact=True)}"

@@ -106,7 +106,7 @@ def measure(case: Case, options: Options) -> Measurement:
             unseen += loss_of_unseen(first, name)
     rows = summary_rows(base, moved, skipped, families=tuple(WORDS), seed=options.seed)
     summary = summary_frame(rows)
-    budgets = budget_table(summary, moved, case.tolerated_loss)
+    budgets = budget_table(base, moved, options.seed)
     opening = (
         f"Measured on {number(len(first.fixed.rows), 'count')} labelled rows of "
         f"{base.scores.table} in {number(base.interval.n_blocks, 'count')} blocks; "

@@ -12,7 +12,7 @@ from readiness.checks.drift._report import (
     curve_table,
     summary_rows,
 )
-from readiness.checks.drift._sentences import Words, sentences
+from readiness.checks.drift._sentences import Words, history_sentences, sentences
 from readiness.checks.drift._tilted import tilt_column
 from readiness.errors import Reason
 from readiness.result import Check, Limit, Measurement, Options
@@ -33,8 +33,8 @@ WORDS = {
         down="the spread of {column} may shrink by {move}",
     ),
     "category": Words(
-        up="the share of one category of {column} may rise by {move}",
-        down="the share of one category of {column} may fall by {move}",
+        up="the share of {column} may rise by {move}",
+        down="the share of {column} may fall by {move}",
     ),
     "missing": Words(
         up="the share of missing {column} may rise by {move}",
@@ -96,7 +96,7 @@ def measure(case: Case, options: Options) -> Measurement:
     n_rows = len(base.rows)
     rows = summary_rows(base, moved, skipped, families=tuple(WORDS), seed=options.seed)
     summary = summary_frame(rows)
-    budgets = budget_table(summary, moved, case.tolerated_loss)
+    budgets = budget_table(base, moved, options.seed)
     opening = (
         f"Measured on {number(n_rows, 'count')} labelled rows of {base.scores.table} "
         f"in {number(base.interval.n_blocks, 'count')} blocks: rows are "
@@ -109,7 +109,11 @@ def measure(case: Case, options: Options) -> Measurement:
             "budgets": budgets,
             "base": base_table(base),
         },
-        notes=(opening, *sentences(base, summary, budgets, WORDS)),
+        notes=(
+            opening,
+            *sentences(base, summary, budgets, WORDS),
+            *history_sentences(budgets),
+        ),
     )
 
 
