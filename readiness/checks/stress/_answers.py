@@ -22,7 +22,7 @@ VIOLATIONS = (NONSENSE, DIFFERS, REFUSES_GOOD)
 SAME = 1e-9  # of the spread of the scores
 TEXT = "not a number"
 EXTRA = "(a column the model does not know)"
-BIGGEST = 1e308
+BIGGEST = 1e30  # no unit error goes further, and sums of it do not overflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -43,7 +43,7 @@ def measure(case: Case, options: Options) -> Measurement:
     Measurement
         ``contract_violations`` (count of inputs) by kind of input: empty batch,
         batch of one, extra column, reordered columns, everything missing, unseen
-        categories everywhere; and, column by column, numbers of ±1e308, infinities
+        categories everywhere; and, column by column, numbers of ±1e30, infinities
         and text in a number. Table ``answers``: what the model does with each.
 
     Raises
