@@ -8,6 +8,14 @@ from readiness.errors import Reason
 from readiness.findings import Z_ONE_SIDED, half_width_towards_limit
 from readiness.result import CheckResult, Finding, Outcome, Status, Verdict
 from readiness.stats import holm
+from readiness.words import (
+    group_words,
+    interval_words,
+    limit_words,
+    metric_words,
+    reason_words,
+    value_words,
+)
 
 SEVERITY = (
     Status.FAIL,
@@ -73,11 +81,9 @@ def verdict(results: Sequence[CheckResult]) -> Verdict:
         if f.status in (Status.INCONCLUSIVE, Status.NOT_ASSESSED)
     ]
     if failed:
-        return Verdict(outcome=Outcome.FAIL, headline=_why("Not ready", failed))
+        return Verdict(outcome=Outcome.FAIL, headline=_why("broken", failed))
     if open_ones:
-        return Verdict(
-            outcome=Outcome.INCOMPLETE, headline=_why("Undecided", open_ones)
-        )
+        return Verdict(outcome=Outcome.INCOMPLETE, headline=_why("open", open_ones))
     if not required:
         headline = "Undecided: none of the checks that ran has a required limit."
         return Verdict(outcome=Outcome.INCOMPLETE, headline=headline)
@@ -114,21 +120,20 @@ def _counts_as_fail(finding: Finding) -> bool:
     return finding.status is Status.FAIL and not finding.waived
 
 
-def _why(opening: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
-    result, finding = decisive[0]
-    place = f" ({finding.group})" if finding.group else ""
-    subject = f"{result.title}: {finding.metric}{place}"
-    side = str(finding.side).replace("_", " ")
-    if finding.value is None:
-        said = f"was not assessed ({finding.reason})"
-    else:
-        interval = f"({_short(finding.ci_low)} to {_short(finding.ci_high)})"
-        said = f"is {_short(finding.value)} {interval}"
-    if finding.limit is not None:
-        said += f", must be {side} {_short(finding.limit)}"
-    more = f" {len(decisive) - 1} more with it." if len(decisive) > 1 else ""
-    return f"{opening}. {subject} {said}.{more}"
-
-
-def _short(number: float | None) -> str:
-    return "?" if number is None else f"{number:.3g}"
+def _why(state: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
+    """Return what decided, in one sentence a committee reads."""
+    result, one = decisive[0]
+    where = f", {group_words(one.group)}," if one.group else ""
+    subject = f"{metric_words(one.metric)}{where}"
+    subject = subject[:1].upper() + subject[1:]
+    n_more = len(decisive) - 1
+    more = {0: "", 1: f" One more required limit is {state}."}.get(
+        n_more, f" {n_more} more required limits are {state}."
+    )
+    if one.value is None and not one.censored:
+        return f"{result.title}: not assessed. {reason_words(one.reason)}{more}"
+    interval = interval_words(one)
+    within = f" ({interval})" if interval else ""
+    return (
+        f"{subject} is {value_words(one)}{within} and must be {limit_words(one)}.{more}"
+    )

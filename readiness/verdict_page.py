@@ -8,7 +8,7 @@ from typing import Any
 from readiness.cards import SHAPES
 from readiness.result import CheckResult, Finding, Outcome, Status, result_from_dict
 from readiness.text import number
-from readiness.verdict_lines import Line, Link, capital, finding_lines, open_lines
+from readiness.verdict_lines import Line, Link, finding_lines, open_lines
 from readiness.words import (
     OUTCOME_WORDS,
     STATUS_WORDS,
@@ -19,7 +19,6 @@ from readiness.words import (
     limit_words,
     metric_words,
     remedy_words,
-    value_words,
 )
 
 QUESTIONS = {
@@ -88,7 +87,7 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "results": results,
         "word": word,
         "shape": OUTCOME_SHAPES[word],
-        "sentence": _sentence(results, found, word),
+        "sentence": str(results["headline"]),
         "counts": _counts(one.status for one in checks),
         "sections": [one for one in sections if one.lines],
         "cards": _cards(checks, results["notebooks"]),
@@ -143,35 +142,6 @@ def _sections(
         heading="Caveats",
         lead="Limits that inform and do not decide, and limits somebody waived.",
         lines=lines(_is_caveat),
-    )
-
-
-def _sentence(
-    results: Mapping[str, Any],
-    found: Sequence[tuple[CheckResult, Finding]],
-    word: str,
-) -> str:
-    """Return the reason for the verdict in one sentence."""
-    wanted = {"NOT READY": Status.FAIL, "INCOMPLETE": Status.INCONCLUSIVE}
-    pairs = [
-        (check, one)
-        for check, one in found
-        if one.required and one.status is wanted.get(word) and not one.waived
-    ]
-    if not pairs:
-        return str(results["headline"])
-    _, one = pairs[0]
-    where = f", {group_words(one.group)}," if one.group else ""
-    interval = interval_words(one)
-    within = f" ({interval})" if interval else ""
-    state = "is broken" if word == "NOT READY" else "cannot be decided"
-    states = state.replace("is ", "are ")
-    n_more = len(pairs) - 1
-    more = f" {n_more if n_more > 1 else 'One'} more required limit{'s' * (n_more > 1)}"
-    more += f" {states if n_more > 1 else state}."
-    return (
-        f"{capital(metric_words(one.metric))}{where} is {value_words(one)}{within} and "
-        f"must be {limit_words(one)}.{more if n_more else ''}"
     )
 
 

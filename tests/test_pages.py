@@ -172,11 +172,13 @@ def test_pass_with_a_waived_fail_is_ready_with_conditions() -> None:
 def test_incomplete_run_names_what_cannot_be_decided() -> None:
     results = with_statuses("INCOMPLETE", status="pass")
     results["checks"][0]["findings"][0] |= {"status": "inconclusive", "group": ""}
+    results["headline"] = "AUC is 0.701 and must be at least 0.72."
 
     shown = plain(render_index(results))
 
     assert "INCOMPLETE" in shown
-    assert "AUC is 0.701 (0.672 to 0.731) and must be at least 0.65." in shown
+    assert "AUC is 0.701 and must be at least 0.72." in shown
+    assert "What the data cannot decide" in shown
 
 
 def test_partial_run_says_which_part() -> None:

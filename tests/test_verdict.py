@@ -69,16 +69,21 @@ def test_headline_names_value_interval_and_limit() -> None:
     given = verdict([result_of(FAILS)])
 
     assert given.headline == (
-        "Not ready. Headline metric: accuracy is 0.5 (0.4 to 0.6), must be at least "
-        "0.87."
+        "Accuracy is 0.500 (0.400 to 0.600) and must be at least 0.87."
     )
+
+
+def test_headline_counts_what_else_is_broken() -> None:
+    given = verdict([result_of(FAILS), result_of(FAILS), result_of(FAILS)])
+
+    assert given.headline.endswith("2 more required limits are broken.")
 
 
 def test_headline_of_an_unassessed_requirement_says_why() -> None:
     given = verdict([result_of(ABSENT), result_of(OPEN)])
 
-    assert "was not assessed (NOT_MEASURED)" in given.headline
-    assert given.headline.endswith("1 more with it.")
+    assert given.headline.startswith("Headline metric: not assessed.")
+    assert given.headline.endswith("One more required limit is open.")
 
 
 def borderline(n_required: int) -> list[CheckResult]:
