@@ -91,7 +91,7 @@ def publish(
     notebooks = [one.notebook for one in gathered.ended]
     try:
         public.mkdir()
-        _copy_tables(staging.folder, public, results)
+        copy_tables(staging.folder, public, results)
         _write_pages(staging.folder, public, notebooks, results)
         write_text(public / "results.json", json_text(results))
         write_text(public / "junit.xml", junit_xml(results))
@@ -143,13 +143,14 @@ def record(staging: Staging, results: Mapping[str, Any], folder: Path | None) ->
     add_runs(staging.out, [row])
 
 
-def _copy_tables(folder: Path, public: Path, results: Mapping[str, Any]) -> None:
+def copy_tables(folder: Path, public: Path, results: Mapping[str, Any]) -> None:
     """Copy the tables that the results name: nothing else a kernel wrote goes out."""
     tables = public / "tables"
     tables.mkdir()
     for name in {name for one in results["checks"] for name in one["tables"]}:
         source = folder / "tables" / name
-        if source.parent.samefile(folder / "tables") and not source.is_symlink():
+        is_plain = Path(name).name == name and not source.is_symlink()
+        if is_plain and source.is_file():
             shutil.copyfile(source, tables / name)
 
 

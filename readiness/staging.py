@@ -209,8 +209,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def json_text(values: Mapping[str, Any]) -> str:
-    """Return strict JSON: no NaN, keys in the order given, one final newline."""
-    return json.dumps(values, allow_nan=False, indent=1, ensure_ascii=False) + "\n"
+    """Return strict JSON: no NaN, no half characters, one final newline."""
+    text = json.dumps(values, allow_nan=False, indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "replace").decode() + "\n"
 
 
 def _walk(folder: Path) -> list[tuple[Path, bool]]:
