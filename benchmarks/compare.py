@@ -61,17 +61,19 @@ def make_environment(peer: str) -> Path:
     home = HERE.parent / f".venv-{peer}"
     python = home / "bin" / "python"
     requirements = PEERS / f"requirements-{peer}.txt"
-    if (home / "ready").exists():
+    wanted = requirements.read_text(encoding="utf-8")
+    ready = home / "ready"
+    if ready.exists() and ready.read_text(encoding="utf-8") == wanted:
         return python
     uv = shutil.which("uv")
     if uv:
-        _call(uv, "venv", "--quiet", "--python", sys.executable, home)
+        _call(uv, "venv", "--quiet", "--clear", "--python", sys.executable, home)
         install = [uv, "pip", "install", "--quiet", "--python", python]
         _call(*install, "--compile-bytecode", "-r", requirements)
     else:
-        _call(sys.executable, "-m", "venv", home)
+        _call(sys.executable, "-m", "venv", "--clear", home)
         _call(python, "-m", "pip", "install", "--quiet", "-r", requirements)
-    (home / "ready").touch()
+    ready.write_text(wanted, encoding="utf-8")
     return python
 
 
@@ -112,8 +114,8 @@ def text(best: dict[str, Measured], rounds: int) -> str:
         "# How long the demo takes, and how much memory",
         "",
         (
-            f"The best of {rounds} alternating rounds, each a fresh process from start to "
-            "saved page."
+            f"The best of {rounds} alternating rounds, each a fresh process from "
+            "start to saved page."
         ),
         (
             f"readiness {__version__}, Python {platform.python_version()}, "
@@ -130,10 +132,10 @@ def text(best: dict[str, Measured], rounds: int) -> str:
         ),
         "",
         (
-            "All read the same flights. The others get only the rows with a label, and "
-            "evidently gets finished scores; readiness scores the rows itself, and many of "
-            "them again with altered inputs. deepchecks gets a model of the same kind, "
-            "fitted before the measurement with its own scikit-learn."
+            "All read the same flights. The others get only the rows with a label, "
+            "and evidently gets finished scores; readiness scores the rows itself, "
+            "and many of them again with altered inputs. deepchecks gets a model of "
+            "the same kind, fitted before the measurement with its own scikit-learn."
         ),
         "",
     ]
