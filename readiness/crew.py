@@ -89,7 +89,7 @@ def run_notebooks(
         shown=shown,
         env=_environment(max(1, (cores or 1) // jobs)),
     )
-    waiting = _longest_first(ready.notebooks, staging)
+    waiting = longest_first(ready.notebooks, staging)
     running: list[_Running] = []
     ended: dict[str, Ended] = {}
     looked = 0.0
@@ -181,7 +181,7 @@ def _private(folder: Path) -> dict[str, str]:
     }
 
 
-def _longest_first(notebooks: tuple[Notebook, ...], staging: Staging) -> list[Notebook]:
+def longest_first(notebooks: tuple[Notebook, ...], staging: Staging) -> list[Notebook]:
     """Return the notebooks, the longest of the latest run first."""
     took = _seconds_before(staging)
     rank = {name: len(USUALLY_LONGEST) - k for k, name in enumerate(USUALLY_LONGEST)}
@@ -214,16 +214,16 @@ def _ended(crew: _Crew, one: _Running) -> Ended:
         said = {"code": code, "message": message, "peak_mb": 0}
     ended = Ended(notebook=one.notebook, seconds=seconds, **said)
     if ended.code == Reason.NOTEBOOK:
-        ended = _explained(crew, ended)
+        ended = explained(crew.staging.folder, ended)
     crew.shown.follow(crew.staging.folder / "events.jsonl")
     crew.shown.end(one.notebook, ended.code)
     return ended
 
 
-def _explained(crew: _Crew, ended: Ended) -> Ended:
+def explained(folder: Path, ended: Ended) -> Ended:
     """Give a notebook that one of our own errors ended that error's code and words."""
     try:
-        lines = (crew.staging.folder / "events.jsonl").read_text("utf-8").splitlines()
+        lines = (folder / "events.jsonl").read_text("utf-8").splitlines()
         events = [json.loads(line) for line in lines]
     except (OSError, ValueError):
         return ended

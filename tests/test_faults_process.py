@@ -225,6 +225,7 @@ def test_kernel_that_cannot_start_says_how_to_mend_it(
     assert "broken on purpose" in (ended.folder / "logs" / "own.log").read_text()
 
 
+@pytest.mark.slow
 def test_200_mb_of_printed_text_is_cut_and_the_run_goes_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

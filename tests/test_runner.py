@@ -15,11 +15,12 @@ import psutil
 import pytest
 from nbformat.v4 import output_from_msg
 
-from readiness import execution, processes
+from readiness import execution, processes, runner
 from readiness.collect import Ended, gather, results_digest
-from readiness.crew import _longest_first
+from readiness.crew import explained, longest_first
 from readiness.errors import CaseError, InputError, RunError
 from readiness.execution import Job, run_notebook
+from readiness.history import read_history
 from readiness.manifest import outside_bounds
 from readiness.notebooks import Notebook, find_notebooks, literal_path
 from readiness.preflight import Options, changed_inputs, look_over
@@ -27,6 +28,7 @@ from readiness.printed import MAX_DATA_CHARS, MAX_TEXT_CHARS, capped
 from readiness.processes import Family, Stopped, end, family, start, stop_on_signals
 from readiness.progress import Progress, show_progress
 from readiness.result import Outcome
+from readiness.runner import run_review
 from readiness.staging import Staging, check_writable, open_staging, sweep
 from tests.tiny import PASSING_CHECK, tiny_case, write_notebook
 
@@ -634,7 +636,7 @@ def test_longest_notebook_of_the_latest_run_is_started_first(tmp_path: Path) -> 
     names = ("00_baseline", "10_coverage", "40_stress")
     notebooks = find_notebooks(None, names)
     staging = Staging(out=tmp_path, case="c", run_id=RUN_ID, folder=tmp_path)
-    first = [one.name for one in _longest_first(notebooks, staging)]
+    first = [one.name for one in longest_first(notebooks, staging)]
     took = [
         {"name": "00_baseline", "seconds": 3.0},
         {"name": "10_coverage", "seconds": 9.0},
@@ -645,7 +647,7 @@ def test_longest_notebook_of_the_latest_run_is_started_first(tmp_path: Path) -> 
     results = tmp_path / "c" / RUN_ID / "results.json"
     results.write_text(json.dumps({"notebooks": took}))
 
-    then = [one.name for one in _longest_first(notebooks, staging)]
+    then = [one.name for one in longest_first(notebooks, staging)]
 
     assert first == ["40_stress", "10_coverage", "00_baseline"]
     assert then == ["10_coverage", "00_baseline", "40_stress"]
@@ -693,3 +695,72 @@ def test_progress_on_a_terminal_shows_notebook_and_check(tmp_path: Path) -> None
     assert isinstance(shown, Progress)
     assert "own" in stream.getvalue()
     assert "C0" in stream.getvalue()
+
+
+# The run as a whole, its notebooks played by the test
+
+
+def test_run_stopped_by_a_signal_keeps_what_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = tiny_case(tmp_path / "case")
+    out = tmp_path / "out"
+    monkeypatch.setattr(
+        runner, "run_notebooks", lambda *_, **__: signal.raise_signal(signal.SIGTERM)
+    )
+
+    summary = run_review(case, out=out, only=["own"], run_id=RUN_ID)
+
+    assert summary.exit_code == 143
+    assert summary.reason == "INTERRUPTED"
+    assert summary.message == "The run was stopped by signal 15 (SIGTERM)."
+    assert [one.status for one in read_history(out)] == ["failed"]
+    assert (out / "failed" / RUN_ID / "run.json").exists()
+
+
+def test_killed_runs_are_listed_as_abandoned_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = tiny_case(tmp_path / "case")
+    out = tmp_path / "out"
+    (out / "tiny" / f".staging-{RUN_ID}").mkdir(parents=True)
+    monkeypatch.setattr(
+        runner, "run_notebooks", lambda *_, **__: signal.raise_signal(signal.SIGTERM)
+    )
+
+    run_review(case, out=out, only=["own"])
+
+    assert [one.status for one in read_history(out)] == ["abandoned", "failed"]
+    assert read_history(out)[0].created == "2027-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("notebook", "code", "expected"),
+    [
+        ("own", "EMPTY", ("EMPTY", "No rows.")),
+        ("other", "EMPTY", ("NOTEBOOK", "It broke.")),
+        ("own", "MADE_UP", ("NOTEBOOK", "It broke.")),
+    ],
+)
+def test_own_error_behind_a_broken_notebook_gives_its_code_and_words(
+    notebook: str, code: str, expected: tuple[str, str], tmp_path: Path
+) -> None:
+    event = {"notebook": notebook, "event": "error", "code": code}
+    event["message"] = "No rows."
+    (tmp_path / "events.jsonl").write_text(json.dumps(event))
+    ended = Ended(
+        notebook=a_notebook(tmp_path), code="NOTEBOOK", message="It broke.", seconds=1.0
+    )
+
+    found = explained(tmp_path, ended)
+
+    assert (found.code, found.message) == expected
+
+
+def test_event_file_that_cannot_be_read_explains_nothing(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text("no json")
+    ended = Ended(
+        notebook=a_notebook(tmp_path), code="NOTEBOOK", message="It broke.", seconds=1.0
+    )
+
+    assert explained(tmp_path, ended) == ended
