@@ -3,6 +3,7 @@
 import math
 
 MAX_DIGITS = 6
+N_DIGITS = 3
 MINUS, TIMES = "\u2212", "\u00d7"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 UNITLESS = ("", "metric points", "AUC", "V", "RBO", "H²", "output units")
@@ -70,7 +71,13 @@ def visible(text: object, max_chars: int = 0) -> str:
     return shown
 
 
-def number(value: float | None, unit: str = "", *, exact: bool = False) -> str:
+def number(
+    value: float | None,
+    unit: str = "",
+    *,
+    exact: bool = False,
+    beside: float | None = None,
+) -> str:
     """Return a number with its unit: three significant digits, shares as percent.
 
     Parameters
@@ -82,23 +89,38 @@ def number(value: float | None, unit: str = "", *, exact: bool = False) -> str:
         a name of their own (``"metric points"``) are left out; others follow.
     exact : bool
         Show the number as it was written, for limits.
+    beside : float, optional
+        Another number, such as a limit: as many more digits as tell the two apart.
 
     Examples
     --------
     >>> number(0.0512, "share"), number(0.65, exact=True), number(1.5, "mph")
     ('5.12 %', '0.65', '1.50 mph')
+    >>> number(0.79953), number(0.79953, beside=0.8)
+    ('0.800', '0.7995')
     """
     if value is None or math.isnan(value):
         return "not known"
     scale = 100.0 if unit == "share" else 1.0
-    digits = _digits(value * scale, exact=exact, whole=unit == "count")
+    n_digits = _digits_beside(value, beside)
+    digits = _digits(
+        value * scale, exact=exact, whole=unit == "count", n_digits=n_digits
+    )
     if unit == "share":
         return f"{digits} %"
     return digits if unit in (*UNITLESS, "count") else f"{digits} {visible(unit, 24)}"
 
 
-def interval(low: float | None, high: float | None, unit: str = "") -> str:
+def interval(
+    low: float | None,
+    high: float | None,
+    unit: str = "",
+    *,
+    beside: float | None = None,
+) -> str:
     """Return an interval in words, open where an end is not known.
+
+    `beside` is a limit that the ends must be told apart from.
 
     Examples
     --------
@@ -108,11 +130,11 @@ def interval(low: float | None, high: float | None, unit: str = "") -> str:
     if _absent(low) and _absent(high):
         return ""
     if _absent(high):
-        return f"above {number(low, unit)}"
+        return f"above {number(low, unit, beside=beside)}"
     if _absent(low):
-        return f"below {number(high, unit)}"
-    plain = number(low, unit)
-    joined = number(high, unit)
+        return f"below {number(high, unit, beside=beside)}"
+    plain = number(low, unit, beside=beside)
+    joined = number(high, unit, beside=beside)
     suffix = joined[joined.index(" ") :] if " " in joined else ""
     return f"{plain.removesuffix(suffix)} to {joined}"
 
@@ -121,7 +143,15 @@ def _absent(value: float | None) -> bool:
     return value is None or not math.isfinite(value)
 
 
-def _digits(value: float, *, exact: bool, whole: bool) -> str:
+def _digits_beside(value: float, other: float | None) -> int:
+    """Return how many significant digits tell a number from another one."""
+    if other is None or value == other:
+        return N_DIGITS
+    wanted = range(N_DIGITS, MAX_DIGITS)
+    return next((n for n in wanted if f"{value:.{n}g}" != f"{other:.{n}g}"), N_DIGITS)
+
+
+def _digits(value: float, *, exact: bool, whole: bool, n_digits: int = N_DIGITS) -> str:
     if math.isinf(value):
         return "infinite" if value > 0 else f"{MINUS}infinite"
     if exact:
@@ -131,7 +161,7 @@ def _digits(value: float, *, exact: bool, whole: bool) -> str:
     elif value == 0:
         shown = "0"
     else:
-        places = 2 - math.floor(math.log10(abs(value)))
+        places = n_digits - 1 - math.floor(math.log10(abs(value)))
         tiny, huge = places > MAX_DIGITS, abs(value) >= 10.0**15
         shown = f"{value:,.{max(places, 0)}f}"
         shown = _power(value) if tiny or huge else shown

@@ -134,6 +134,7 @@ def _why(state: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
         return f"{result.title}: not assessed. {reason_words(one.reason)}{more}"
     interval = interval_words(one)
     within = f" ({interval})" if interval else ""
-    return (
-        f"{subject} is {value_words(one)}{within} and must be {limit_words(one)}.{more}"
-    )
+    found, limit = f"{subject} is {value_words(one)}{within}", limit_words(one)
+    if one.status is Status.INCONCLUSIVE:
+        return f"{found}: the data cannot tell whether it is {limit}.{more}"
+    return f"{found} and must be {limit}.{more}"

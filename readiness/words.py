@@ -155,12 +155,15 @@ REASONS: dict[str, tuple[str, str]] = {
         "Settle the headline metric first.",
     ),
     Reason.UNDECIDABLE: (
-        "Too close to the limit for this kind of data.",
+        "It would take more than ten times the present rows to tell.",
         "More data of this kind will not decide it.",
     ),
 }
 METRICS = {
     "roc_auc": "AUC",
+    "roc_auc_ovr": "AUC of one class against the rest",
+    "f1": "F1",
+    "f1_macro": "F1, mean over the classes",
     "average_precision": "average precision",
     "neg_log_loss": "log loss",
     "r2": "R²",
@@ -229,17 +232,18 @@ def value_words(finding: Finding) -> str:
         return "beyond what the data can tell"
     if finding.value is None:
         return "none"
-    words = number(finding.value, finding.unit)
+    words = number(finding.value, finding.unit, beside=finding.limit)
     if finding.value_in_unit is not None:
         words += f" ({number(finding.value_in_unit)} in its own unit)"
     return f"{words}, {visible(finding.direction)}" if finding.direction else words
 
 
 def interval_words(finding: Finding) -> str:
-    """Return the interval in words; empty for an exact count."""
+    """Return the interval in words; empty for a number that is itself a width."""
     if finding.ci_low == finding.ci_high == finding.value:
-        return "exact" if finding.value is not None else ""
-    return interval(finding.ci_low, finding.ci_high, finding.unit)
+        is_count = finding.value is not None and finding.n_blocks is None
+        return "exact" if is_count else ""
+    return interval(finding.ci_low, finding.ci_high, finding.unit, beside=finding.limit)
 
 
 def limit_words(finding: Finding) -> str:

@@ -73,6 +73,15 @@ def test_headline_names_value_interval_and_limit() -> None:
     )
 
 
+def test_headline_of_an_undecided_limit_says_so() -> None:
+    given = verdict([result_of(OPEN)])
+
+    assert given.headline == (
+        "Accuracy is 0.870 (0.860 to 0.880): the data cannot tell whether it is at "
+        "least 0.87."
+    )
+
+
 def test_headline_counts_what_else_is_broken() -> None:
     given = verdict([result_of(FAILS), result_of(FAILS), result_of(FAILS)])
 

@@ -60,7 +60,7 @@ def test_planted_shares_are_found_exactly() -> None:
     new = measurement.tables["new_categories"]
     assert new["category"].tolist() == ["C", "D"]
     assert new["rows"].tolist() == [3, 1]
-    assert "C (3 rows), D (1 rows)" in " ".join(measurement.notes)
+    assert "C (3 rows), D (1 row)" in " ".join(measurement.notes)
 
 
 def test_identical_tables_have_no_row_outside() -> None:

@@ -125,9 +125,9 @@ def _span(one: Mapping[Any, Any]) -> str:
         f"{one['days_with_rows']:,} days"
     )
     if one["longest_gap_days"]:
-        text += (
-            f"; longest gap {one['longest_gap_days']:,} days after {one['gap_after']}"
-        )
+        n_days = one["longest_gap_days"]
+        days = "1 day" if n_days == 1 else f"{n_days:,} days"
+        text += f"; longest gap {days} after {one['gap_after']}"
     return f"{text}; last label {one['last_label'] or 'none'}."
 
 

@@ -148,7 +148,8 @@ def _sentence(column: Column, seen: Seen, outside: Outside, share: float) -> str
         )
     new = _named(outside.new[column.name], column)
     listed = ", ".join(
-        f"{visible(value, 40)} ({n:,} rows)" for value, n in new[:NEW_NAMED]
+        f"{visible(value, 40)} ({n:,} row{'s' * (n > 1)})"
+        for value, n in new[:NEW_NAMED]
     )
     more = f" and {len(new) - NEW_NAMED} more" if len(new) > NEW_NAMED else ""
     return f"{name}: {part} of the rows hold a new category: {listed}{more}."

@@ -203,8 +203,8 @@ def _key(table: pd.DataFrame, shown: Sequence[str]) -> str:
     rest = table["column"].nunique() - len(shown)
     more = f"\n{rest} columns with smaller losses are in the table" if rest else ""
     return (
-        "! harmful   ? the data cannot tell   R the model refuses   "
-        f"numbers: loss{more}"
+        "numbers: loss;  !: harmful;  ?: the data cannot tell;  "
+        f"R: the model refuses{more}"
     )
 
 
