@@ -1,5 +1,6 @@
 """PUBLISH: everything a run leaves, made in private and shown by one rename."""
 
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -21,6 +22,7 @@ from readiness.result import Outcome, result_to_dict
 from readiness.staging import Staging, json_text, settle, write_text
 
 LATEST = "latest"
+SCHEMA = Path(__file__).with_name("results.schema.json")
 KEPT_FOR_DIAGNOSIS = ("run.json", "events.jsonl", "logs")
 KEPT_UNRENDERED = (*KEPT_FOR_DIAGNOSIS, "results", "notebooks")
 
@@ -56,6 +58,19 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
     }
 
 
+def require_schema(results: Mapping[str, Any]) -> None:
+    """Raise RunError (NO_VERDICT) when `results` does not fit the shipped schema."""
+    # fastjsonschema: a thousand findings take a tenth of a second, not a whole one.
+    import fastjsonschema  # noqa: PLC0415 (heavy)
+
+    fits = fastjsonschema.compile(json.loads(SCHEMA.read_text("utf-8")))
+    try:
+        fits(results)
+    except fastjsonschema.JsonSchemaValueException as cause:
+        msg = f"results.json must fit its schema: {cause.message[:300]}."
+        raise RunError(msg, Reason.NO_VERDICT) from cause
+
+
 def publish(
     staging: Staging,
     gathered: Gathered,
@@ -83,8 +98,10 @@ def publish(
     Raises
     ------
     RunError
-        ``STORAGE`` or ``EXISTS``; nothing is published then.
+        ``STORAGE``, ``EXISTS``, or ``NO_VERDICT`` when the results do not fit the
+        shipped schema; nothing is published then.
     """
+    require_schema(results)
     failed = results["outcome"] == Outcome.ERROR
     target = staging.failed_target if failed else staging.target
     public = staging.folder / "public"

@@ -11,7 +11,7 @@ import pytest
 from readiness.errors import RunError
 from readiness.junit import junit_xml
 from readiness.manifest import environment, verify, write_manifest
-from readiness.publish import copy_tables, keep_remains
+from readiness.publish import copy_tables, keep_remains, publish
 from readiness.runner import run_review
 from readiness.staging import (
     Staging,
@@ -116,6 +116,15 @@ def test_schema_refuses_what_it_does_not_know(change: dict, published: Path) -> 
 
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(results, json.loads(SCHEMA.read_text()))
+
+
+def test_results_that_do_not_fit_the_schema_are_not_published(
+    staging: Staging,
+) -> None:
+    with pytest.raises(RunError, match="must contain") as raised:
+        publish(staging, None, {})
+
+    assert raised.value.code == "NO_VERDICT"
 
 
 def test_schema_wants_a_reason_for_a_missing_number(published: Path) -> None:
