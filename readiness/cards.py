@@ -1,6 +1,7 @@
 """SHOW: one check as a card: status, question, findings, reasons, options."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from urllib.parse import quote
 
 from markupsafe import Markup
@@ -10,6 +11,8 @@ from readiness.result import CheckResult, Finding, Status
 from readiness.text import printable
 from readiness.words import (
     STATUS_WORDS,
+    UNDECLARED,
+    block_word,
     group_words,
     interval_words,
     limit_words,
@@ -34,6 +37,23 @@ SHAPES = {
     Status.INFO: "i",
 }
 HEADINGS = ("Measure", "Value", "90 % interval", "Limit", "Rests on", "Status")
+
+
+def blocks_called(facts: Mapping[str, Any], checks: Iterable[CheckResult]) -> str:
+    """Return what the blocks of a run are called, in every table of its pages.
+
+    Parameters
+    ----------
+    facts : mapping
+        Of results.json: ``block``, and ``entity`` where the case names one.
+    checks : iterable of CheckResult
+        Of the run. Where one counted by blocks that nobody declared, or rows of one
+        entity may decide, only the word ``"blocks"`` is true everywhere.
+    """
+    notes = (note for one in checks for note in one.notes)
+    if facts.get("entity") or any(UNDECLARED in note for note in notes):
+        return block_word(None)
+    return block_word(facts.get("block"))
 
 
 def status_mark(status: Status, *, waived: bool = False) -> Markup:

@@ -7,12 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from readiness.cards import blocks_called
 from readiness.inert import problem_of
 from readiness.markup import escape, html, join
 from readiness.result import CheckResult, Status
 from readiness.shipped import shipped
 from readiness.show import status_html, status_mark, summary_html
-from readiness.words import block_word, reason_words
+from readiness.words import reason_words
 
 MAX_TEXT_CHARS = 20_000
 MAX_TRACE_LINES = 60
@@ -217,7 +218,7 @@ def _own_piece(
     if part == "review":
         return ""
     if part == "status" and code in run.checks:
-        blocks = block_word(run.results["facts"].get("block"))
+        blocks = blocks_called(run.results["facts"], run.checks.values())
         return status_html(run.checks[code], blocks=blocks, links=True)
     own = [one for one in run.checks.values() if one.notebook == name]
     if part == "summary" and own:

@@ -61,6 +61,7 @@ def facts(case: Case) -> dict[str, Any]:
         "metric": case.metric.name,
         "acceptable": case.file.model.acceptable,
         "block": case.block,
+        "entity": case.file.data.entity,
         "features": list(case.features),
         "classes": [str(one) for one in case.classes],
         "model_format": case.model.format,

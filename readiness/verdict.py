@@ -135,6 +135,8 @@ def _why(state: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
     interval = interval_words(one)
     within = f" ({interval})" if interval else ""
     found, limit = f"{subject} is {value_words(one)}{within}", limit_words(one)
+    if one.status is Status.NOT_ASSESSED:
+        return f"{found}, not assessed. {reason_words(one.reason)}{more}"
     if one.status is Status.INCONCLUSIVE:
         return f"{found}: the data cannot tell whether it is {limit}.{more}"
     return f"{found} and must be {limit}.{more}"

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from readiness.cards import SHAPES
+from readiness.cards import SHAPES, blocks_called
 from readiness.result import CheckResult, Finding, Outcome, Status, result_from_dict
 from readiness.text import number
 from readiness.verdict_lines import Line, Link, finding_lines, open_lines
@@ -77,7 +77,7 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
     """
     checks = [result_from_dict(one) for one in results["checks"]]
     found = [(check, one) for check in checks for one in check.findings]
-    blocks = block_word(results["facts"].get("block"))
+    blocks = blocks_called(results["facts"], checks)
     outcome = Outcome(results["outcome"])
     sections = tuple(_sections(checks, found, blocks, link))
     word = OUTCOME_WORDS[outcome]
@@ -95,7 +95,7 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "limits": [(check, one) for check, one in found if one.limit is not None],
         "broken": [one for one in results["notebooks"] if not one["complete"]],
         "remedy": remedy_words(results["reason_code"]),
-        "blocks": blocks,
+        "declared": block_word(results["facts"].get("block")),
         "factors": _factors(found),
         "model_calls": sum(one.model_calls for one in checks),
     }

@@ -18,6 +18,7 @@ OUTCOME_WORDS = {
     Outcome.ERROR: "NO VERDICT",
 }
 WITH_CONDITIONS = "READY WITH CONDITIONS"
+UNDECLARED = "which the case file does not declare"  # of rows that hang together
 # Why there is no answer, and what it would take to get one.
 REASONS: dict[str, tuple[str, str]] = {
     Reason.USAGE: ("The command was not understood.", "Correct the command."),

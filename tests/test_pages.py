@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
@@ -7,6 +8,7 @@ import nbformat
 import pytest
 
 import readiness
+from readiness.cards import blocks_called
 from readiness.errors import RunError
 from readiness.inert import assert_inert, problem_of
 from readiness.notebook_page import MAX_TEXT_CHARS, markdown_html
@@ -17,6 +19,7 @@ from readiness.pages import (
     render_report,
 )
 from readiness.shipped import shipped
+from readiness.words import UNDECLARED
 from tests.sample_pages import (
     check_of,
     display_of,
@@ -447,17 +450,37 @@ def test_template_works_with_the_converter_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("block", "said"),
+    ("block", "entity", "said"),
     [
-        ("store", "Rows with the same store hang together"),
-        (None, "rows are taken as independent of each other"),
+        ("store", None, "Rows with the same store hang together"),
+        (None, None, "rows are taken as independent of each other"),
+        (None, "plane", "Rows with the same plane hang together"),
+        ("1d", "plane", "Rows of the same day, and rows with the same plane hang"),
     ],
 )
-def test_page_says_what_the_intervals_assume(block: str | None, said: str) -> None:
+def test_page_says_what_the_intervals_assume(
+    block: str | None, entity: str | None, said: str
+) -> None:
     results = sample_results()
-    results["facts"]["block"] = block
+    results["facts"] |= {"block": block, "entity": entity}
 
     assert said in plain(render_index(results))
+
+
+@pytest.mark.parametrize(
+    ("entity", "note", "word"),
+    [
+        (None, "Nothing.", "days"),
+        ("plane", "Nothing.", "blocks"),
+        (None, f"Rows with the same week hang together, {UNDECLARED}.", "blocks"),
+    ],
+)
+def test_blocks_are_called_days_only_where_every_block_is_one(
+    entity: str | None, note: str, word: str
+) -> None:
+    checks = [replace(check_of(sample_results(), "P1"), notes=(note,))]
+
+    assert blocks_called({"block": "1d", "entity": entity}, checks) == word
 
 
 def test_single_findings_not_assessed_are_told_by_reason() -> None:

@@ -82,6 +82,19 @@ def test_headline_of_an_undecided_limit_says_so() -> None:
     )
 
 
+def test_headline_of_a_number_without_limit_says_that_it_is_not_assessed() -> None:
+    open_one = replace(
+        OPEN[0], status=Status.NOT_ASSESSED, reason=Reason.NO_ACCEPTABLE, limit=None
+    )
+
+    given = verdict([result_of((open_one,))])
+
+    assert given.headline == (
+        "Accuracy is 0.870 (0.860 to 0.880), not assessed. The case declares no "
+        "acceptable value."
+    )
+
+
 def test_headline_counts_what_else_is_broken() -> None:
     given = verdict([result_of(FAILS), result_of(FAILS), result_of(FAILS)])
 

@@ -189,15 +189,6 @@ def dependence_note(case: Case, rows: Rows, interval: Interval) -> str:
     )
 
 
-def undeclared_note(rows: Rows) -> str:
-    """Return the warning about rows that hang together though nobody declared it."""
-    return (
-        f"Rows of {rows.name} with the same {visible(rows.undeclared, 40)} hang "
-        "together, which the case file does not declare. The wider intervals are used "
-        "here; declare it under data.block or data.entity, so that every check does."
-    )
-
-
 def left_out_note(rows: Rows) -> str | None:
     """Return how many rows could not be judged and why; None when all could."""
     left = {why: n for why, n in rows.scores.left_out.items() if n}

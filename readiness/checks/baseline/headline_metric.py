@@ -18,7 +18,6 @@ from readiness.checks.baseline._rows import (
     require_probabilities,
     target_unit,
     threshold_of,
-    undeclared_note,
     usable_metrics,
     widened,
 )
@@ -28,6 +27,7 @@ from readiness.metrics import Metric, companions
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import Interval, empty_row, summary_frame, summary_row
 from readiness.text import interval, number, visible
+from readiness.words import UNDECLARED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,7 +148,7 @@ def _notes(
             f"{number(row['n_rows'], 'count')} rows. Each limit is one-sided 95 %."
         )
         notes.append(dependence_note(case, rows, _interval(row)))
-        notes.append(undeclared_note(rows) if rows.undeclared else None)
+        notes.append(_undeclared_note(rows) if rows.undeclared else None)
         notes.append(left_out_note(rows))
     if case.file.model.acceptable is None:
         notes.append(
@@ -171,6 +171,15 @@ def _interval(row: Mapping[Any, Any]) -> Interval:
 def _said(row: Mapping[Any, Any], unit: str) -> str:
     limits = interval(row["ci_low"], row["ci_high"], unit)
     return f"{number(row['value'], unit)} ({limits})"
+
+
+def _undeclared_note(rows: Rows) -> str:
+    """Return the warning about rows that hang together though nobody declared it."""
+    return (
+        f"Rows of {rows.name} with the same {visible(rows.undeclared, 40)} hang "
+        f"together, {UNDECLARED}. The wider intervals are used here; declare it under "
+        "data.block or data.entity, so that every check does."
+    )
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
