@@ -21,6 +21,7 @@ YES = frozenset({"1", "true", "yes", "y", "t", "positive", ">50k", ">50k."})
 MOST_INTEGER_CLASSES = 10
 MOST_CLASSES = 100
 TEXT_WIDTH = 60
+CODES = '  # or "categorical", where these whole numbers are codes'
 OPERATION = (
     ("monitor_window_rows", "5000", "rows in one look of the monitoring"),
     ("windows_per_month", "30", "how often it looks"),
@@ -199,17 +200,15 @@ def _data_lines(data: Mapping[str, str], reference: Table) -> list[str]:
         "current": '# current = "…"    # recent rows; labels may be missing',
     }
     keys = ("training", "reference", "current", "target")
-    lines = ["[data]"]
-    lines += [
-        f"{key} = {_toml(data[key])}" if key in data else hints[key] for key in keys
-    ]
+    given = (f"{k} = {_toml(data[k])}" if k in data else hints[k] for k in keys)
+    lines = ["[data]", *given]
     times = [one.name for one in reference.schema if kind_of(one.type) == "time"]
     if times:
         others = f"  # other candidates: {', '.join(times[1:])}" if times[1:] else ""
-        lines.append(f"time = {_toml(times[0])}{_plain(others)}")
-        lines.append(
-            'block = "1d"  # rows of one day are not independent of each other'
-        )
+        lines += [
+            f"time = {_toml(times[0])}{_plain(others)}",
+            'block = "1d"  # rows of one day are not independent of each other',
+        ]
     else:
         lines.append('# time = "…"  # a column of dates or times, where there is one')
     lines += [
@@ -233,7 +232,8 @@ def _column_lines(
     for column in reference.schema:
         kind = kind_of(column.type)
         if kind is not None and column.name not in skipped:
-            lines += [f"[columns.{_key(column.name)}]", f'kind = "{kind}"', ""]
+            codes = CODES if pa.types.is_integer(column.type) else ""
+            lines += [f"[columns.{_key(column.name)}]", f'kind = "{kind}"{codes}', ""]
     return lines
 
 

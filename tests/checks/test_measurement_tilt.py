@@ -214,7 +214,7 @@ def test_another_category_in_a_share_of_rows(mixed: Measurement) -> None:
     [
         ("mean_loss_budget", "one", Reason.BEYOND_SUPPORT),
         ("mean_loss_budget", "gone", Reason.ALL_NULL),
-        ("mean_loss_budget", "hour", Reason.UNSUPPORTED_TYPE),
+        ("mean_loss_budget", "hour", Reason.NOT_MEASURED),
         ("category_loss_budget", "text", Reason.UNSUPPORTED_TYPE),
     ],
 )
