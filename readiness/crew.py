@@ -23,7 +23,7 @@ NOTEBOOK_VARIABLE = "READINESS_NOTEBOOK"  # tells review.py whose results it wri
 POLL_S = 0.05
 LOOK_EVERY_S = 0.5
 # Which notebooks to start first when no earlier run says how long they take.
-USUALLY_LONGEST = ("stress", "explainability", "drift", "coverage", "baseline")
+USUALLY_LONGEST = ("drift", "stress", "explainability", "coverage", "baseline")
 # Numbers must not depend on how many notebooks run at a time, and sums in linear
 # algebra depend on the number of threads: it gets one. Tree models may use more.
 ONE_THREAD = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
