@@ -16,6 +16,7 @@ import psutil
 from readiness.history import FILE, read_history
 from readiness.manifest import verify
 from readiness.processes import RUN_VARIABLE
+from readiness.staging import sweep
 
 SECRET = "s3cr3t-of-the-tests"  # noqa: S105 (planted, to be looked for)
 SECRET_VARIABLE = "READINESS_TEST_PASSWORD"  # noqa: S105 (its name)
@@ -62,6 +63,7 @@ def observed(
     *,
     limit_s: float = 60.0,
     new_rows: int = 1,
+    leaves_at_once: bool = False,
 ) -> Ended:
     """Run `command` and assert I1 to I10 on what it did to `out`.
 
@@ -75,6 +77,8 @@ def observed(
         The run limit of I9.
     new_rows : int
         How many rows the history may gain.
+    leaves_at_once : bool
+        Its private folder may be left for the next run to sweep.
     """
     runs_before = _runs(out)
     inputs_before = _tree(inputs)
@@ -100,6 +104,8 @@ def observed(
         assert _tree(path) == before, f"I3: {path.name} changed"
     _assert_history(out, rows_before, new_rows)
     _assert_one_line(ended)
+    if leaves_at_once:
+        sweep(out)  # as the next run does
     _assert_nobody_left(out, new)
     _assert_files(out, folder)
     assert _tree(inputs) == inputs_before, "I8: inputs changed"
