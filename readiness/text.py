@@ -6,7 +6,7 @@ MAX_DIGITS = 6
 N_DIGITS = 3
 MINUS, TIMES = "\u2212", "\u00d7"
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-UNITLESS = ("", "metric points", "AUC", "V", "RBO", "H²", "output units")
+UNITLESS = ("", "metric points", "AUC", "V", "RBO", "H²", "output units", "target unit")
 
 
 def printable(text: object) -> str:
