@@ -26,6 +26,7 @@ HERE = Path(__file__).parent
 PEERS = HERE / "peers"
 REPORT = HERE.parent / "docs" / "benchmarks.md"
 MB = 1024  # ru_maxrss counts in kilobytes
+LOG = user_cache() / "benchmark" / "last.log"
 QUIET = {"DO_NOT_TRACK": "1", "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true"}
 TOOLS = {
     "readiness": "five notebooks, 14 checks with intervals, pages, one report",
@@ -88,9 +89,9 @@ def measure(*command: object) -> Measured:
     child = os.fork()
     if child == 0:
         started = time.perf_counter()
-        with Path(os.devnull).open("w") as nowhere:
+        with LOG.open("w") as log:
             code = subprocess.call(  # noqa: S603 (our own commands)
-                [str(one) for one in command], stdout=nowhere, stderr=nowhere
+                [str(one) for one in command], stdout=log, stderr=log
             )
         wall = time.perf_counter() - started
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -102,7 +103,7 @@ def measure(*command: object) -> Measured:
         code, wall, cpu, peak = answer.read().split()
     os.waitpid(child, 0)
     if code != "0":
-        msg = f"{' '.join(map(str, command))} left with {code}."
+        msg = f"{' '.join(map(str, command))} left with {code}: see {LOG}."
         raise RuntimeError(msg)
     return Measured(wall_s=float(wall), cpu_s=float(cpu), peak_mb=float(peak))
 
