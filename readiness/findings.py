@@ -86,14 +86,15 @@ def _applies(limit: Limit, row: Mapping[Any, Any]) -> bool:
 def _held_against(row: Mapping[Any, Any], one: LimitInForce) -> Finding:
     if math.isnan(one.bound):
         return _finding(row, one, Status.NOT_ASSESSED, Reason.NO_ACCEPTABLE)
-    if _number(row, "value") is None:
-        return _without_value(row, one)
     n_blocks = _number(row, "n_blocks")
-    if n_blocks is not None and n_blocks < MIN_BLOCKS:
+    is_known = _number(row, "value") is not None or row.get("censored") is True
+    if is_known and n_blocks is not None and n_blocks < MIN_BLOCKS:
         short = _finding(row, one, Status.INCONCLUSIVE, Reason.TOO_FEW_BLOCKS)
         blocks = MIN_BLOCKS - int(n_blocks)
         rows = math.ceil(short.n_rows / max(n_blocks, 1) * blocks)
         return replace(short, rows_needed=rows, blocks_needed=blocks)
+    if _number(row, "value") is None:
+        return _without_value(row, one)
     status = _against(one, float(row["ci_low"]), float(row["ci_high"]))
     if one.limit.precision and status is not Status.PASS:
         wide = _finding(row, one, Status.INCONCLUSIVE, None)

@@ -102,6 +102,15 @@ def test_few_blocks_are_inconclusive_however_clear_the_interval() -> None:
     assert finding.rows_needed == 350
 
 
+def test_censored_value_on_few_blocks_is_no_pass() -> None:
+    beyond = row(math.nan, 0.9, math.nan, censored=True, n_blocks=20)
+
+    finding = findings_of(beyond)[0]
+
+    assert finding.status is Status.INCONCLUSIVE
+    assert finding.reason == Reason.TOO_FEW_BLOCKS
+
+
 def test_half_width_beyond_its_limit_asks_for_rows_and_never_fails() -> None:
     # Half-width .10, limit .05: (.10/.05)^2 = 4 times the rows, 3 * 700 = 2100 more.
     limit = Limit(

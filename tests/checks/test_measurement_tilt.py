@@ -214,7 +214,6 @@ def test_another_category_in_a_share_of_rows(mixed: Measurement) -> None:
     [
         ("mean_loss_budget", "one", Reason.BEYOND_SUPPORT),
         ("mean_loss_budget", "gone", Reason.ALL_NULL),
-        ("mean_loss_budget", "hour", Reason.NOT_MEASURED),
         ("category_loss_budget", "text", Reason.UNSUPPORTED_TYPE),
     ],
 )
@@ -246,6 +245,7 @@ def test_notes_name_calm_columns_clocks_and_the_price(mixed: Measurement) -> Non
     assert "the model scored" in said
     assert "As far as the data can tell, moving" in said
     assert "hour: left out, because no sensor reads the time wrong" in said
+    assert "hour" not in set(mixed.summary["group"])
 
 
 def test_an_unseen_category_is_information(mixed: Measurement) -> None:

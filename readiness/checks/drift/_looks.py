@@ -121,7 +121,7 @@ def _look(
     if values.isna().all():
         return [], [(name, family, Reason.ALL_NULL)]
     if is_clock(column):
-        return [], [(name, family, Reason.NOT_MEASURED)]  # the note says why
+        return [], []  # nothing to measure; a note names it
     is_flag = family == "category" or values.nunique() == FLAG
     step = _category if is_flag else partial(_numeric, before=before)
     moved, skipped = _tried(look, name, step)

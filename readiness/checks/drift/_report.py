@@ -218,7 +218,7 @@ def _row(base: Base, one: Moved, name: str, found: Budget) -> dict[str, Any]:
         "value": found.value,
         "ci_low": found.ci_low,
         "ci_high": found.ci_high,
-        "n_blocks": base.interval.n_blocks,
+        "n_blocks": min(base.interval.n_blocks, one.n_rows),
         "dependence_factor": base.interval.dependence_factor,
         "value_in_unit": found.value * in_unit,
         "ci_low_in_unit": found.ci_low * in_unit,

@@ -107,9 +107,10 @@ def measure(case: Case, options: Options) -> Measurement:
     rows = summary_rows(base, moved, skipped, families=tuple(WORDS), seed=options.seed)
     summary = summary_frame(rows)
     budgets = budget_table(base, moved, options.seed)
+    n_blocks = min(base.interval.n_blocks, len(first.fixed.rows))
     opening = (
         f"Measured on {number(len(first.fixed.rows), 'count')} labelled rows of "
-        f"{base.scores.table} in {number(base.interval.n_blocks, 'count')} blocks; "
+        f"{base.scores.table} in {number(n_blocks, 'count')} blocks; "
         f"the model scored {number(counter.calls, 'count')} rows. Inputs are altered "
         "and labels stay."
     )
