@@ -23,7 +23,7 @@ from readiness.tables import Table, load_table
 CASE_LINE = re.compile(r'^case_file: str = "demo"(?=\s|$)', re.MULTILINE)
 NO_JUPYTERLAB = (
     "JupyterLab is not installed beside readiness. Install it with: "
-    "pip install 'readiness[lab]'"
+    "pip install jupyterlab"
 )
 
 

@@ -294,7 +294,7 @@ def test_missing_jupyterlab_says_how_to_install_it(
 ) -> None:
     monkeypatch.setattr(starter.importlib.util, "find_spec", lambda _: None)
 
-    with pytest.raises(InputError, match=r"pip install 'readiness\[lab\]'"):
+    with pytest.raises(InputError, match=r"pip install jupyterlab"):
         starter.lab()
 
 
