@@ -7,10 +7,12 @@ from zipfile import ZipFile
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from readiness import flights
-from readiness.case import load_case
+from readiness.case import Case, load_case
 from readiness.errors import InputError
 
 HEADER = (
@@ -194,13 +196,33 @@ def test_missing_data_package_is_one_plain_sentence(
         flights.prepare_flights(tmp_path)
 
 
+def arrived(case: Case, name: str) -> pd.DataFrame:
+    table = case.table(name)
+    rows = table.take(np.arange(table.n_rows))
+    return rows[rows["late"].notna()].astype({"late": int})
+
+
 @pytest.mark.slow
 def test_real_flights_tell_the_story_of_the_readme() -> None:
     case = load_case(flights.prepare_flights())
-    reference = case.table("reference").take(np.arange(case.table("reference").n_rows))
-    arrived = reference[reference["late"].notna()]
+    held_out, later = arrived(case, "reference"), arrived(case, "current")
+    spring = pd.concat([arrived(case, "training"), held_out], ignore_index=True)
+    is_test = np.random.default_rng(7).random(len(spring)) < 1 / 3
+    fitted = clone(case.model.estimator).fit(
+        spring.loc[~is_test, list(case.features)], spring.loc[~is_test, "late"]
+    )
 
-    auc = roc_auc_score(arrived["late"], case.model.predict(arrived))
+    promised = fitted.predict_proba(spring.loc[is_test, list(case.features)])[:, 1]
+    y_prob = case.model.predict(later)
+    log_odds = np.log(y_prob / (1 - y_prob)).reshape(-1, 1)
+    slope = LogisticRegression(C=np.inf).fit(log_odds, later["late"]).coef_[0, 0]
 
     assert sum(one.n_rows for one in case.tables.values()) == 336_776
-    assert auc == pytest.approx(0.712, abs=0.01)
+    assert roc_auc_score(spring.loc[is_test, "late"], promised) == pytest.approx(
+        0.77, abs=0.01
+    )
+    assert roc_auc_score(
+        held_out["late"], case.model.predict(held_out)
+    ) == pytest.approx(0.712, abs=0.01)
+    assert roc_auc_score(later["late"], y_prob) == pytest.approx(0.701, abs=0.01)
+    assert slope == pytest.approx(0.67, abs=0.02)
