@@ -94,6 +94,7 @@ def test_no_rows_are_promised_when_ten_times_the_data_would_not_decide(
 
 
 def test_few_blocks_are_inconclusive_however_clear_the_interval() -> None:
+    """F061: fewer than the minimum, with what is missing."""
     finding = findings_of(row(0.95, 0.94, 0.96, n_blocks=20))[0]
 
     assert finding.status is Status.INCONCLUSIVE
