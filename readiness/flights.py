@@ -167,6 +167,9 @@ def fit_model(training: "pd.DataFrame") -> object:
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
     from sklearn.pipeline import Pipeline  # noqa: PLC0415 (heavy)
     from sklearn.preprocessing import OrdinalEncoder  # noqa: PLC0415 (heavy)
+    from threadpoolctl import (  # type: ignore[import-untyped]  # noqa: PLC0415 (comes with sklearn, has no types)
+        threadpool_limits,
+    )
 
     codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
     encode = ColumnTransformer(
@@ -179,7 +182,8 @@ def fit_model(training: "pd.DataFrame") -> object:
     )
     arrived = training[training["late"].notna()]
     pipeline = Pipeline([("encode", encode), ("trees", trees)])
-    return pipeline.fit(arrived[list(FEATURES)], arrived["late"].astype("int8"))
+    with threadpool_limits(limits=1):  # more threads add up in another order
+        return pipeline.fit(arrived[list(FEATURES)], arrived["late"].astype("int8"))
 
 
 def model_bytes(model: object) -> bytes:
