@@ -1,6 +1,6 @@
 """Statistics every check shares: arrays in, numbers out; rows of a summary."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ __all__ = [
     "no_interval",
     "proportion_interval",
     "relative_weights",
+    "share_interval",
     "simultaneous_band",
     "student_quantile",
     "summary_frame",
@@ -158,6 +159,27 @@ def proportion_interval(
     declared = [
         _effective_rows(share, estimate.influence, code) for code in clusters.declared()
     ]
+    return share_interval(share, by_row, declared, len(estimate.influence))
+
+
+def share_interval(
+    share: float,
+    by_row: tuple[float, float, int],
+    declared: Sequence[tuple[float, float, int]],
+    n_rows: int,
+) -> Interval:
+    """Return Clopper-Pearson limits at the fewest effective rows.
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1].
+    by_row : tuple
+        Effective rows, standard error and blocks with every row by itself.
+    declared : sequence of tuple
+        The same for each declared way in which rows hang together.
+    n_rows : int
+    """
     n_effective, se, n_blocks = min(declared or [by_row], key=lambda one: one[0])
     low, high = clopper_pearson(share * n_effective, n_effective)
     row_low, row_high = clopper_pearson(share * by_row[0], by_row[0])
@@ -166,7 +188,7 @@ def proportion_interval(
         ci_low=low,
         ci_high=high,
         se=se,
-        n_rows=len(estimate.influence),
+        n_rows=n_rows,
         n_blocks=n_blocks,
         # Without any spread the factor cannot be estimated either.
         dependence_factor=ratio(high - low, row_high - row_low)

@@ -10,8 +10,8 @@ from readiness.stats import (
     Floats,
     Interval,
     Ints,
-    clopper_pearson,
     no_interval,
+    share_interval,
     student_quantile,
 )
 
@@ -130,18 +130,7 @@ def _interval(counts: ShareCounts, n: int) -> Interval:
     for one in counts.clusterings:
         spread = float(np.sum((one.sums[:, n] - share * one.sums[:, 0]) ** 2))
         declared.append(_effective_rows(share, spread, len(one.keys), counts))
-    n_effective, se, n_blocks = min(declared or [by_row], key=lambda one: one[0])
-    low, high = clopper_pearson(share * n_effective, n_effective)
-    row_low, row_high = clopper_pearson(share * by_row[0], by_row[0])
-    return Interval(
-        value=share,
-        ci_low=low,
-        ci_high=high,
-        se=se,
-        n_rows=counts.n_rows,
-        n_blocks=n_blocks,
-        dependence_factor=(high - low) / (row_high - row_low),
-    )
+    return share_interval(share, by_row, declared, counts.n_rows)
 
 
 def _effective_rows(
