@@ -61,11 +61,6 @@ def render_notebook(
     return _rendered(results, {name: notebook})[name].page
 
 
-def render_report(results: Mapping[str, Any], notebooks: Mapping[str, Any]) -> str:
-    """Return verdict and notebooks in one file; as `render_pages`."""
-    return _report(results, _rendered(results, notebooks))
-
-
 def _rendered(
     results: Mapping[str, Any], notebooks: Mapping[str, Any]
 ) -> dict[str, Rendered]:

@@ -16,7 +16,6 @@ from readiness.pages import (
     render_index,
     render_notebook,
     render_pages,
-    render_report,
 )
 from readiness.shipped import shipped
 from readiness.words import UNDECLARED
@@ -421,15 +420,6 @@ def test_page_without_the_policy_first_is_refused() -> None:
 )
 def test_harmless_page_is_accepted(body: str) -> None:
     assert_inert(PAGE(POLICY, body))
-
-
-def test_report_alone_equals_the_report_of_all_pages() -> None:
-    results = sample_results()
-    names = [one["name"] for one in results["notebooks"]]
-
-    report = render_report(results, {name: executed(results, name) for name in names})
-
-    assert report == sample_pages()["report.html"]
 
 
 def test_template_works_with_the_converter_alone() -> None:
