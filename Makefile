@@ -128,7 +128,7 @@ newest:
 
 .PHONY: newest-install
 newest-install:
-	$(INSTALL) --upgrade --editable ".[demo,lab,test]"
+	$(INSTALL) --upgrade --editable ".[cluster,demo,lab,sql,test]"
 
 wheel: $(VENV)/dev.stamp
 	$(BUILD) dist .
