@@ -8,17 +8,17 @@ from typing import Any
 from markupsafe import Markup
 
 from readiness.cards import blocks_called
+from readiness.contents import with_contents
 from readiness.inert import problem_of
 from readiness.markup import escape, html, join
-from readiness.result import CheckResult, Status
+from readiness.result import CheckResult
 from readiness.shipped import shipped
-from readiness.show import status_html, status_mark, summary_html
+from readiness.show import status_html, summary_html
 from readiness.words import reason_words
 
 MAX_TEXT_CHARS = 20_000
 MAX_TRACE_LINES = 60
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-HEADING = re.compile(r"<(h[1-6])>(.*?)</\1>", re.DOTALL)
 PLACE = re.compile(r'<div data-rd="(\d+)"></div>')
 TABLE_LINK = re.compile(r'<a href="tables/[^"]*">([^<]*)</a>')
 PAPERMILL_BANNER = "papermill-error-cell-tag"
@@ -102,7 +102,7 @@ def render(
     tag, _, body = rest.partition(">")
     body, closing, tail = body.rpartition("</main>")
     body = PLACE.sub(lambda found: pieces[int(found[1])], body)
-    body = _with_contents(body, name, _banner(run.results, name), run.checks)
+    body = with_contents(body, name, _banner(run.results, name), run.checks)
     whole = f"{head}{opening}{tag}>{body}{closing}{tail}"
     return Rendered(page=whole, part=_as_part(body))
 
@@ -246,48 +246,6 @@ def _banner(results: Mapping[str, Any], name: str) -> Markup:
         NOT_FINISHED,
         why,
     )
-
-
-def _with_contents(
-    body: str, name: str, banner: Markup, checks: Mapping[str, CheckResult]
-) -> str:
-    """Give headings their anchors, and the page its list of contents."""
-    entries: list[tuple[str, str, int]] = []
-
-    def anchored(found: re.Match[str]) -> str:
-        anchor = f"{name}-{len(entries)}"
-        entries.append((anchor, found[2], int(found[1][1])))
-        return f'<{found[1]} id="{anchor}">{found[2]}</{found[1]}>'
-
-    body = HEADING.sub(anchored, body)
-    items = join(
-        html(
-            '<li><a href="#{}">{}</a> {}</li>',
-            anchor,
-            Markup(text),  # noqa: S704 (rendered from Markdown by our own rules)
-            _status_after(body, anchor, checks),
-        )
-        for anchor, text, level in entries
-        if level == 2  # noqa: PLR2004 (the questions of a notebook)
-    )
-    contents = html(
-        '<nav class="contents" aria-label="Contents of {}"><ol>{}</ol></nav>',
-        name,
-        items,
-    )
-    start = body.find("</h1>") + len("</h1>") if "</h1>" in body else 0
-    return f"{body[:start]}{banner}{contents if items else ''}{body[start:]}"
-
-
-def _status_after(body: str, anchor: str, checks: Mapping[str, CheckResult]) -> Markup:
-    """Return the mark of the first check between a heading and the next one."""
-    after = body.partition(f'id="{anchor}"')[2]
-    own = re.split(r"<h[12] id=", after, maxsplit=1)[0]
-    found = re.search(r'id="check-([^"]+)"', own)
-    if found is None or found[1] not in checks:
-        return Markup()
-    status: Status = checks[found[1]].status
-    return html("<small>{}</small>", status_mark(status))
 
 
 def _as_part(body: str) -> Markup:

@@ -164,6 +164,8 @@ class Check:
         Options by name with their default values.
     metrics : tuple of str
         Further measured metrics, without a shipped limit, that a policy may limit.
+    shown : str
+        The table that readers see without unfolding it; empty: none.
     """
 
     code: str
@@ -176,6 +178,7 @@ class Check:
     needs: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

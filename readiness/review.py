@@ -171,8 +171,8 @@ class Review:
         )
         drawn = tuple(one.limit for one in limits if not math.isnan(one.bound))
         figure = found.check.draw(done.measurement, drawn)
-        alt = found.check.alt(done.measurement)
-        return result, show.check_display(result, done.measurement, figure, alt)
+        alt, shown = found.check.alt(done.measurement), found.check.shown
+        return result, show.check_display(result, done.measurement, figure, alt, shown)
 
     def _limits(self, found: FoundCheck) -> tuple[LimitInForce, ...]:
         case = declared(

@@ -27,6 +27,7 @@ from readiness.shipped import shipped
 from readiness.text import visible
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = [
@@ -55,7 +56,7 @@ class CheckDisplay:
     result : CheckResult
         The check as judged alone; over a run, `readiness.pages` writes it anew.
     parts : mapping of str to Markup
-        ``status``, ``figure`` and ``details``, in this order.
+        ``status``, ``figure``, ``table`` and ``details``, in this order.
     """
 
     result: CheckResult
@@ -106,6 +107,7 @@ def check_display(
     measurement: Measurement | None,
     figure: "Figure | None",
     alt: str,
+    shown: str = "",
 ) -> CheckDisplay:
     """Return a check ready to be displayed.
 
@@ -118,24 +120,34 @@ def check_display(
     figure : matplotlib.figure.Figure or None
     alt : str
         One sentence stating what the figure shows; required with a figure.
+    shown : str
+        Name of the table that is open, below the figure; the others are folded.
     """
     parts = {"status": status_html(result)}
     if figure is not None:
         parts["figure"] = figure_html(figure, alt)
-    tables = measurement.tables if measurement is not None else {}
-    shown = [
+    tables = dict(measurement.tables) if measurement is not None else {}
+    if len(tables.get(shown, ())):
+        parts["table"] = html(
+            '<div class="rd">{}</div>', _table(result, shown, tables.pop(shown))
+        )
+    folded = [
         html(
             '<details class="rd rd-fold"><summary>Table: {} ({} rows)</summary>{}'
             "</details>",
             visible(name.replace("_", " ")),
             f"{len(table):,}",
-            table_html(table, f"{result.title}: {name.replace('_', ' ')}"),
+            _table(result, name, table),
         )
         for name, table in tables.items()
     ]
-    if shown:
-        parts["details"] = join(shown)
+    if folded:
+        parts["details"] = join(folded)
     return CheckDisplay(result=result, parts=parts)
+
+
+def _table(result: CheckResult, name: str, table: "pd.DataFrame") -> Markup:
+    return table_html(table, f"{result.title}: {name.replace('_', ' ')}")
 
 
 def summary_html(results: Sequence[CheckResult], *, interactive: bool) -> Markup:

@@ -275,6 +275,15 @@ def test_contents_carry_the_status_of_each_question() -> None:
     assert contents.count("rd-mark") == 3
 
 
+def test_page_opens_with_what_its_first_check_found() -> None:
+    html = sample_pages()["00_baseline.html"]
+    note = check_of(sample_results(), "P1").notes[0]
+
+    opening = html.partition("</h1>")[2].partition('<nav class="contents"')[0]
+
+    assert opening == f'<p class="answer">{note}</p>'
+
+
 def test_review_head_is_left_out_and_summary_is_the_final_one() -> None:
     results = sample_results()
     outputs = [

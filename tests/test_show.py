@@ -14,7 +14,7 @@ from readiness.config import CaseFile
 from readiness.errors import Reason
 from readiness.figures import new_figure
 from readiness.inert import problem_of
-from readiness.result import CheckResult, Finding, Status
+from readiness.result import CheckResult, Finding, Measurement, Status
 from readiness.shipped import shipped
 from readiness.show import (
     ReviewSummary,
@@ -331,6 +331,17 @@ def test_display_without_measurement_has_a_status_alone() -> None:
 
     assert list(display.parts) == ["status"]
     assert repr(display).startswith("S8 Spread over seeds: not assessed")
+
+
+def test_one_table_may_be_open_and_the_others_are_folded() -> None:
+    table = pd.DataFrame({"name": ["plain"]})
+    measurement = Measurement(summary=table, tables={"list": table, "rest": table})
+
+    parts = check_display(CALIBRATION, measurement, None, "", "list").parts
+
+    assert list(parts) == ["status", "table", "details"]
+    assert "<details" not in parts["table"]
+    assert parts["details"].count("<details") == 1
 
 
 def test_jupyter_prefers_the_marked_parts(shown: list[Shown]) -> None:
