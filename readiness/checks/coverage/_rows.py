@@ -21,7 +21,7 @@ from readiness.checks.coverage._seen import (
     merge_extremes,
 )
 from readiness.columns import block_span, kind_of
-from readiness.errors import Reason
+from readiness.errors import NotAssessedError, Reason
 from readiness.scan import scan
 from readiness.stats import Clusters, Floats, Ints
 from readiness.tables import Table
@@ -146,6 +146,22 @@ class Look:
             },
             problems={},
         )
+
+
+def compared_tables(case: Case) -> tuple[Table, Table]:
+    """Return the table that stands for what was seen, and the one held against it.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_TABLE when the case has a reference table alone.
+    """
+    base = case.training_or_reference()
+    for name in ("current", "reference"):
+        if case.has(name) and name != base.name:
+            return base, case.table(name)
+    msg = "The case has a reference table alone; add training or current rows."
+    raise NotAssessedError(msg, Reason.NO_TABLE)
 
 
 def look_at(case: Case, table: Table, names: Iterable[str]) -> Seen:

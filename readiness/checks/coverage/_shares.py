@@ -110,6 +110,32 @@ def share_intervals(counts: ShareCounts) -> list[Interval]:
     return [_interval(counts, n) for n in range(1, len(counts.totals))]
 
 
+def share_difference(a: Interval, b: Interval) -> Interval:
+    """Return the first share less the second, of independent rows.
+
+    Notes
+    -----
+    Each limit is found from the two shares' own limits (MOVER), which keeps them
+    honest near 0 and 1 where a normal approximation is not.
+
+    References
+    ----------
+    G. Y. Zou, A. Donner (2008), doi:10.1002/sim.3095.
+    """
+    value = a.value - b.value
+    below = np.hypot(a.value - a.ci_low, b.ci_high - b.value)
+    above = np.hypot(a.ci_high - a.value, b.value - b.ci_low)
+    return Interval(
+        value=value,
+        ci_low=float(value - below),
+        ci_high=float(value + above),
+        se=float(np.hypot(a.se, b.se)),
+        n_rows=a.n_rows + b.n_rows,
+        n_blocks=min(a.n_blocks, b.n_blocks),
+        dependence_factor=float(np.fmax(a.dependence_factor, b.dependence_factor)),
+    )
+
+
 def _sums_of(codes: Ints, weight: Floats, places: list[Ints]) -> KeyedSums:
     """Return the weight of all rows, and of the rows at each of m places, by code."""
     keys, place = np.unique(codes, return_inverse=True)

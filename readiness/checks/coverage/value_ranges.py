@@ -15,12 +15,16 @@ from readiness.checks.coverage._range_report import (
     new_categories,
     sentences,
 )
-from readiness.checks.coverage._rows import Seen, look_at, readable
+from readiness.checks.coverage._rows import (
+    Seen,
+    compared_tables,
+    look_at,
+    readable,
+)
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import empty_row, no_interval, summary_frame, summary_row
-from readiness.tables import Table
 from readiness.text import number, visible
 
 if TYPE_CHECKING:
@@ -67,7 +71,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     ----------
     H. E. Robbins (1968), doi:10.1214/aoms/1177698526.
     """
-    base, other = _tables(case)
+    base, other = compared_tables(case)
     kept, problems = readable(case, other, case.features)
     seen = look_at(case, base, kept)
     problems |= seen.problems
@@ -142,15 +146,6 @@ def _expected_row(group: str, level: float, n_rows: int) -> dict[str, Any]:
     row = summary_row(EXPECTED, group, no_interval(), "share")
     exact = {"value": level, "ci_low": level, "ci_high": level, "n_blocks": np.nan}
     return {**row, **exact, "n_rows": n_rows}
-
-
-def _tables(case: Case) -> tuple[Table, Table]:
-    base = case.training_or_reference()
-    for name in ("current", "reference"):
-        if case.has(name) and name != base.name:
-            return base, case.table(name)
-    msg = "The case has a reference table alone; add training or current rows."
-    raise NotAssessedError(msg, Reason.NO_TABLE)
 
 
 def _blind(seen: Seen) -> dict[str, Reason]:

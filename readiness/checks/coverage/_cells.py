@@ -1,0 +1,224 @@
+"""Rows and blocks counted by the cells of a few attributes, in one pass."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pyarrow as pa
+
+from readiness.checks.coverage._attributes import Attribute
+from readiness.checks.coverage._rows import Keys, clusters_of
+from readiness.patterns import (
+    Bools,
+    maximal_patterns,
+    pattern_blocks,
+    pattern_counts,
+)
+from readiness.stats import Ints
+
+Combination = tuple[int, ...]
+DENSE = 2_000_000  # cells times blocks of one batch that are counted in an array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cells:
+    """Rows by cell, and the first blocks of each cell.
+
+    Parameters
+    ----------
+    n_rows : int
+    rows : (c,) array of int
+        Over the cells of all combinations, side by side.
+    cells, blocks : (m,) array of int
+        Pairs that occur: of every cell, the blocks of smallest code, up to the number
+        that decides. Empty where no blocks are declared.
+    """
+
+    n_rows: int
+    rows: Ints
+    cells: Ints
+    blocks: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountCells:
+    """The summary that counts rows and blocks by cell.
+
+    Parameters
+    ----------
+    attributes : tuple of Attribute
+    level : int
+        Attributes that are combined at a time.
+    keys : Keys
+    n_blocks : int
+        Blocks kept of each cell.
+    """
+
+    attributes: tuple[Attribute, ...]
+    level: int
+    keys: Keys
+    n_blocks: int
+
+    @property
+    def combinations(self) -> tuple[Combination, ...]:
+        """Which attributes are counted together."""
+        return tuple(combinations(range(len(self.attributes)), self.level))
+
+    def shape(self, combination: Combination) -> tuple[int, ...]:
+        """Return the cells of each attribute of a combination."""
+        return tuple(self.attributes[one].n_cells for one in combination)
+
+    def offsets(self) -> Ints:
+        """Return where the cells of each combination begin, and where all end."""
+        sizes = [int(np.prod(self.shape(one))) for one in self.combinations]
+        return np.cumsum([0, *sizes])
+
+    def columns(self) -> list[str]:
+        """Return the columns that are read."""
+        return [*(one.name for one in self.attributes), *self.keys.columns()]
+
+    def summarize(self, batch: pa.RecordBatch) -> Cells:
+        """Count one batch."""
+        codes = [one.codes(batch.column(one.name)) for one in self.attributes]
+        declared = clusters_of(batch, self.keys).declared()
+        known, place = (
+            np.unique(declared[0], return_inverse=True) if declared else ((), None)
+        )
+        rows, cells, blocks = [], [], []
+        for start, combination in zip(self.offsets(), self.combinations, strict=False):
+            shape = self.shape(combination)
+            flat = np.ravel_multi_index(tuple(codes[n] for n in combination), shape)
+            size = int(np.prod(shape))
+            if place is None:
+                rows.append(np.bincount(flat, minlength=size))
+                continue
+            pair, n_pair = _counted(flat * len(known) + place, size * len(known))
+            cell, block = np.divmod(pair, max(len(known), 1))
+            found = np.bincount(cell, n_pair, minlength=size)
+            rows.append(found.astype(np.int64))
+            cells.append(cell + start)
+            blocks.append(np.asarray(known, dtype=np.int64)[block])
+        nothing = np.empty(0, dtype=np.int64)
+        kept = _first_blocks(
+            np.concatenate([nothing, *cells]),
+            np.concatenate([nothing, *blocks]),
+            self.n_blocks,
+        )
+        return Cells(
+            n_rows=batch.num_rows,
+            rows=np.concatenate(rows),
+            cells=kept[0],
+            blocks=kept[1],
+        )
+
+    def merge(self, a: Cells, b: Cells) -> Cells:
+        """Count two sets of rows together."""
+        cells, blocks = _first_blocks(
+            np.concatenate([a.cells, b.cells]),
+            np.concatenate([a.blocks, b.blocks]),
+            self.n_blocks,
+        )
+        return Cells(
+            n_rows=a.n_rows + b.n_rows, rows=a.rows + b.rows, cells=cells, blocks=blocks
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """One uncovered pattern that production meets.
+
+    Parameters
+    ----------
+    values : mapping of int to int
+        Value of the axis by attribute.
+    base_rows, base_blocks, rows : int
+        Rows and blocks of the base table, and rows of the other. Blocks are exact
+        below the number that decides, and at least that number else.
+    """
+
+    values: Mapping[int, int]
+    base_rows: int
+    base_blocks: int
+    rows: int
+
+
+def situations(
+    count: CountCells, base: Cells, other: Cells, min_rows: int
+) -> tuple[list[Situation], list[Bools]]:
+    """Return the maximal uncovered patterns that the other table meets.
+
+    Parameters
+    ----------
+    count : CountCells
+    base, other : Cells
+        Of the table that was seen, and of the one held against it.
+    min_rows : int
+        Fewer rows, or fewer than ``count.n_blocks`` blocks where blocks are declared,
+        leave a pattern uncovered.
+
+    Returns
+    -------
+    list of Situation
+        Most rows of the other table first.
+    list of array of bool
+        By combination: the cells inside any of them.
+    """
+    found: dict[tuple[tuple[int, int], ...], Situation] = {}
+    inside = []
+    by_block = len(base.blocks) > 0
+    for combination, start, end in zip(
+        count.combinations, count.offsets()[:-1], count.offsets()[1:], strict=True
+    ):
+        shape = count.shape(combination)
+        axes = [count.attributes[one].axis for one in combination]
+        n_base = pattern_counts(base.rows[start:end].reshape(shape), axes)
+        n_other = pattern_counts(other.rows[start:end].reshape(shape), axes)
+        here = (base.cells >= start) & (base.cells < end)
+        n_blocks = pattern_blocks(
+            base.cells[here] - start, base.blocks[here], shape, axes
+        )
+        uncovered = n_base < min_rows
+        if by_block:
+            uncovered |= n_blocks < count.n_blocks
+        maximal = maximal_patterns(uncovered, axes) & (n_other > 0)
+        cells = np.zeros(shape, dtype=bool)
+        for place in np.argwhere(maximal):
+            at = tuple(int(one) for one in place)
+            members = [axis.members[v] for axis, v in zip(axes, at, strict=True)]
+            cells[np.ix_(*members)] = True
+            values = {
+                one: v
+                for one, v, axis in zip(combination, at, axes, strict=True)
+                if v != len(axis.parents) - 1
+            }
+            found[tuple(values.items())] = Situation(
+                values=values,
+                base_rows=int(n_base[at]),
+                base_blocks=int(n_blocks[at]),
+                rows=int(n_other[at]),
+            )
+        inside.append(cells)
+    ordered = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))
+    return [one for _, one in ordered], inside
+
+
+def _counted(keys: Ints, size: int) -> tuple[Ints, Ints]:
+    """Return the distinct keys and how often each occurs."""
+    if size <= DENSE:
+        counts = np.bincount(keys, minlength=size)
+        found = np.flatnonzero(counts)
+        return found, counts[found]
+    distinct, counts = np.unique(keys, return_counts=True)
+    return distinct, counts
+
+
+def _first_blocks(cells: Ints, blocks: Ints, n_kept: int) -> tuple[Ints, Ints]:
+    """Return distinct pairs, of every cell those of the smallest blocks."""
+    order = np.lexsort((blocks, cells))
+    c, b = cells[order], blocks[order]
+    new = np.ones(len(c), dtype=bool)
+    new[1:] = (c[1:] != c[:-1]) | (b[1:] != b[:-1])
+    c, b = c[new], b[new]
+    rank = np.arange(len(c)) - np.searchsorted(c, c, side="left")
+    return c[rank < n_kept], b[rank < n_kept]

@@ -1,0 +1,260 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from readiness.case import load_case
+from readiness.checks.coverage.uncovered_patterns import CHECK
+from readiness.errors import CaseError, NotAssessedError, Reason
+from readiness.flights import demo_case
+from readiness.result import Measurement, Options, Status
+from tests.coverage_cases import findings, measure, plain_case, values, with_target
+
+NAME = "uncovered_patterns"
+SHARE, EXCESS = "uncovered_traffic_share", "uncovered_traffic_excess"
+
+
+def _rows(n_rows: int, seed: int, *, hot: float = 0.0) -> pd.DataFrame:
+    """Return rows of 60 days; a share `hot` lies above every other temperature."""
+    rng = np.random.default_rng(seed)
+    is_hot = rng.random(n_rows) < hot
+    return with_target(
+        pd.DataFrame(
+            {
+                "temp": np.where(is_hot, 35.0, rng.uniform(0.0, 20.0, n_rows)),
+                "city": rng.choice(["Ulm", "Bonn"], n_rows),
+                "day": pd.Timestamp("2024-01-01")
+                + pd.to_timedelta(rng.integers(0, 60, n_rows), unit="D"),
+            }
+        )
+    )
+
+
+def _case(**tables: pd.DataFrame):  # noqa: ANN202 (a case)
+    return plain_case(features=["temp", "city"], data={"time": "day"}, **tables)
+
+
+def _planted(hot: float = 0.3) -> Measurement:
+    case = _case(
+        training=_rows(4000, 1),
+        reference=_rows(4000, 2),
+        current=_rows(4000, 3, hot=hot),
+    )
+    return measure(NAME, case)
+
+
+def test_planted_heat_is_the_first_line_with_its_share() -> None:
+    current = _rows(4000, 3, hot=0.3)
+
+    got = _planted()
+
+    first = got.tables["shopping_list"].iloc[0]
+    assert first["situation"] == "temp above 20"
+    assert first["training rows"] == "0"
+    assert first["to collect"] == "30 rows on 5 more days"
+    assert values(got, SHARE)[""] == pytest.approx((current["temp"] > 20).mean())
+    assert values(got, SHARE)["table=reference"] == 0.0
+    assert "temp above 20" in got.notes[0]
+
+
+def test_excess_fails_where_a_third_of_production_is_new_and_passes_where_none() -> (
+    None
+):
+    tables = {"training": _rows(4000, 1), "reference": _rows(4000, 2)}
+
+    bad = findings(NAME, _case(**tables, current=_rows(4000, 3, hot=0.3)))
+    sound = findings(NAME, _case(**tables, current=_rows(4000, 4)))
+
+    assert bad[f"{EXCESS}/"].status is Status.FAIL
+    assert sound[f"{EXCESS}/"].status is Status.PASS
+
+
+def test_sound_tables_leave_nothing_to_collect() -> None:
+    got = _planted(hot=0.0)
+
+    assert got.tables["shopping_list"].empty
+    assert got.tables["patterns"].empty
+    assert values(got, "uncovered_patterns")[""] == 0
+
+
+def test_patterns_of_categories_are_those_of_a_full_count() -> None:
+    rng = np.random.default_rng(5)
+    rows = pd.DataFrame(
+        rng.integers(0, 4, (3000, 3)).astype(str), columns=["a", "b", "c"]
+    )
+    thin = rows[~((rows["a"] == "1") & (rows["b"] == "2"))]
+    case = plain_case(
+        features=["a", "b", "c"],
+        training=with_target(thin),
+        reference=with_target(rows),
+    )
+
+    got = measure(NAME, case).tables["patterns"]
+
+    assert got[["a", "b", "c"]].to_numpy().tolist() == [["1", "2", ""]]
+    assert got["training_rows"].tolist() == [0]
+    expected = ((rows["a"] == "1") & (rows["b"] == "2")).mean()
+    assert got["traffic_share"].tolist() == pytest.approx([expected])
+
+
+def test_few_days_leave_a_situation_uncovered_in_spite_of_many_rows() -> None:
+    training = _rows(4000, 1)
+    training.loc[training["day"] < "2024-01-04", "city"] = "Kiel"
+
+    got = measure(
+        NAME, _case(training=training, reference=_rows(4000, 2), current=training)
+    )
+
+    first = got.tables["shopping_list"].iloc[0]
+    assert first["situation"] == "city = Kiel"
+    assert first["training days"] == "3"
+    assert first["to collect"] == "2 more days"
+
+
+def test_missing_values_are_a_situation_of_their_own() -> None:
+    current = _rows(4000, 3)
+    current.loc[::4, "temp"] = np.nan
+
+    got = measure(
+        NAME,
+        _case(training=_rows(4000, 1), reference=_rows(4000, 2), current=current),
+    )
+
+    assert got.tables["shopping_list"]["situation"].tolist() == ["temp missing"]
+    assert values(got, SHARE)[""] == pytest.approx(0.25)
+
+
+def test_new_categories_are_named() -> None:
+    current = _rows(4000, 3)
+    current.loc[::10, "city"] = "Köln"
+
+    got = measure(
+        NAME,
+        _case(training=_rows(4000, 1), reference=_rows(4000, 2), current=current),
+    )
+
+    assert any(
+        "1 value of city is new" in note and "Köln" in note for note in got.notes
+    )
+
+
+def test_model_is_judged_inside_the_situations() -> None:
+    def always_right(frame: pd.DataFrame) -> np.ndarray:
+        return np.where(frame["temp"] > 20, 0.9, 0.1)
+
+    current = _rows(4000, 3, hot=0.3)
+    case = plain_case(
+        features=["temp", "city"],
+        data={"time": "day"},
+        model=always_right,
+        training=_rows(4000, 1),
+        reference=_rows(4000, 2),
+        current=current,
+    )
+
+    first = measure(NAME, case).tables["shopping_list"].iloc[0]
+
+    # Inside the heat every score is 0.9: no order, an area of one half.
+    assert first["AUC there"].startswith("0.500")
+
+
+def test_row_order_changes_nothing() -> None:
+    tables = {
+        "training": _rows(3000, 1),
+        "reference": _rows(3000, 2),
+        "current": _rows(3000, 3, hot=0.2),
+    }
+    mixed = {name: one.sample(frac=1.0, random_state=0) for name, one in tables.items()}
+
+    a, b = measure(NAME, _case(**tables)), measure(NAME, _case(**mixed))
+
+    pd.testing.assert_frame_equal(a.tables["patterns"], b.tables["patterns"])
+    pd.testing.assert_frame_equal(a.tables["shopping_list"], b.tables["shopping_list"])
+
+
+def test_ten_thousand_categories_are_counted_together() -> None:
+    rng = np.random.default_rng(0)
+    rows = with_target(
+        pd.DataFrame({"id": rng.integers(0, 10_000, 20_000).astype(str)})
+    )
+
+    got = measure(NAME, plain_case(features=["id"], training=rows, reference=rows))
+
+    assert len(got.tables["map"]) == 122
+    assert values(got, "uncovered_patterns")[""] <= 121
+
+
+def test_rows_of_small_sensitive_situations_are_not_told() -> None:
+    training = _rows(4000, 1)
+    training.loc[:4, "city"] = "Kiel"
+    case = plain_case(
+        features=["temp", "city"],
+        data={"time": "day"},
+        columns={"city": {"sensitive": True}},
+        training=training,
+        reference=_rows(4000, 2),
+        current=training,
+    )
+
+    got = measure(NAME, case).tables["patterns"].set_index("city")
+
+    assert np.isnan(got.loc["Kiel", "training_rows"]).all()
+
+
+@pytest.mark.parametrize("option", ["attributes", "domains"])
+def test_unknown_attribute_is_an_error(option: str) -> None:
+    case = _case(training=_rows(100, 1), reference=_rows(100, 2))
+    wrong = ["moon"] if option == "attributes" else {"moon": [1]}
+
+    with pytest.raises(CaseError, match="'moon', which is no feature"):
+        measure(NAME, case, **{option: wrong})
+
+
+def test_declared_attributes_alone_are_used() -> None:
+    case = _case(
+        training=_rows(3000, 1),
+        reference=_rows(3000, 2),
+        current=_rows(3000, 3, hot=0.3),
+    )
+
+    got = measure(NAME, case, attributes=["city"])
+
+    assert values(got, "uncovered_patterns")[""] == 0
+    assert set(got.tables["map"]["attribute"]) == {"city"}
+
+
+def test_reference_alone_is_not_assessed() -> None:
+    with pytest.raises(NotAssessedError) as caught:
+        measure(NAME, _case(reference=_rows(100, 2)))
+
+    assert caught.value.code is Reason.NO_TABLE
+
+
+def test_without_current_rows_the_excess_is_not_assessed() -> None:
+    case = _case(training=_rows(3000, 1), reference=_rows(3000, 2))
+
+    assert findings(NAME, case)[f"{EXCESS}/"].status is Status.NOT_ASSESSED
+
+
+def test_summer_comes_first_on_the_flights() -> None:
+    case = load_case(demo_case())
+    folder = demo_case().parent
+    days = {}
+    for name in ("training", "current"):
+        rows = pd.read_parquet(
+            folder / f"{name}.parquet", columns=["temp", "scheduled"]
+        )
+        hot = rows[rows["temp"] > 70]
+        days[name] = (
+            len(hot),
+            hot["scheduled"].dt.date.nunique(),
+            len(hot) / len(rows),
+        )
+
+    got = CHECK.measure(case, Options(values=dict(CHECK.defaults)))
+
+    first = got.tables["shopping_list"].iloc[0]
+    assert first["situation"] == "temp above 70 °F"
+    assert first["training rows"] == f"{days['training'][0]:,}" == "419"
+    assert first["training days"] == str(days["training"][1]) == "4"
+    assert first["share of current"].startswith("41.1 %")
+    assert days["current"][2] == pytest.approx(0.411, abs=5e-4)
