@@ -13,6 +13,7 @@ from readiness.checks.coverage._seen import encoded
 from readiness.errors import CaseError, NotAssessedError, Reason
 from readiness.patterns import Axis, half_lines, plain_axis
 from readiness.profiles import ColumnProfile, profile
+from readiness.row_hashes import sampled
 from readiness.scoring import require_rescoring, score_frame
 from readiness.stats import Floats, Ints
 from readiness.tables import Table
@@ -222,9 +223,9 @@ def _moves(
 ) -> tuple[Mapping[str, float], int]:
     """Return how far the score moves when a feature is shuffled, on average."""
     rng = np.random.default_rng(seed)
-    n_rows = min(ASKED_ROWS, max(ASKED_CELLS // len(names), 50), base.n_rows)
-    rows = np.sort(rng.choice(base.n_rows, n_rows, replace=False))
-    frame = base.take(rows, list(case.features))
+    wanted = min(ASKED_ROWS, max(ASKED_CELLS // len(names), 50))
+    frame = base.frame(sampled(base, list(case.features), wanted, seed))
+    n_rows = len(frame)
     score = score_frame(case, frame)
     found = {}
     for name in names:
