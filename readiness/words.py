@@ -100,6 +100,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The case holds predictions, not a model that can score altered rows.",
         "Provide the model itself.",
     ),
+    Reason.NO_REFIT: (
+        "The model cannot be fitted again.",
+        "Name a function under model.fit in the case file.",
+    ),
     Reason.NO_COLUMNS: (
         "No column of the kind this check needs.",
         "Nothing, unless a column's kind is declared wrongly.",
@@ -183,6 +187,8 @@ METRICS = {
     "leaking_columns": "features that give the target away",
     "leak_strength": "how well the feature alone tells the target",
     "duplicate_gain": "what rows known before add to the metric",
+    "missing_rows": "training rows missing",
+    "doubling_gain": "what the last doubling of rows brought",
     "events": "outcomes of this kind",
     "calendar_share": "rows at a time that training has seen",
     "additivity_error": "gap between the parts and the prediction",
