@@ -189,6 +189,7 @@ METRICS = {
     "duplicate_gain": "what rows known before add to the metric",
     "missing_rows": "training rows missing",
     "doubling_gain": "what the last doubling of rows brought",
+    "separability": "how well production can be told from training",
     "events": "outcomes of this kind",
     "calendar_share": "rows at a time that training has seen",
     "additivity_error": "gap between the parts and the prediction",
