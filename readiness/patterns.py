@@ -97,26 +97,56 @@ def pattern_counts(counts: npt.NDArray[np.int64], axes: Sequence[Axis]) -> Ints:
 
 
 def pattern_blocks(
-    cells: Ints, blocks: Ints, shape: Sequence[int], axes: Sequence[Axis]
+    cells: Ints, blocks: Ints, shape: Sequence[int], axes: Sequence[Axis], most: int
 ) -> Ints:
-    """Return the different blocks of every pattern from pairs of cell and block.
+    """Return the different blocks of every pattern, counted up to `most`.
 
     Parameters
     ----------
     cells, blocks : (m,) array of int
-        Pairs that occur; cells are flat indices into `shape`.
+        Pairs that occur; cells are flat indices into `shape`. Of each cell the `most`
+        smallest blocks are enough.
     shape : sequence of int, length d
     axes : sequence of Axis, length d
+    most : int
 
     Returns
     -------
     (v1, ..., vd) array of int
     """
-    known, place = np.unique(blocks, return_inverse=True)
-    present = np.zeros((*shape, len(known)), dtype=np.int64)
-    present.reshape(-1, max(len(known), 1))[cells, place] = 1 if len(known) else 0
-    found: Ints = np.minimum(pattern_counts(present, axes), 1).sum(axis=-1)
-    return found
+    sizes = list(shape)
+    for place, axis in enumerate(axes):
+        at = list(np.unravel_index(cells, sizes))
+        value, cell = np.nonzero(axis.members)
+        value = value[np.argsort(cell, kind="stable")]
+        ends = np.cumsum(axis.members.sum(axis=0))
+        n_values = np.diff(ends, prepend=0)[at[place]]
+        row = np.repeat(np.arange(len(cells)), n_values)
+        back = np.cumsum(n_values)[row] - np.arange(len(row))
+        at = [one[row] for one in at]
+        at[place] = value[ends[at[place]] - back]
+        sizes[place] = len(axis.parents)
+        flat = np.ravel_multi_index(tuple(at), tuple(sizes)).astype(np.int64)
+        cells, blocks = first_blocks(flat, blocks[row], most)
+    counts: Ints = np.bincount(cells, minlength=int(np.prod(sizes))).reshape(sizes)
+    return counts
+
+
+def first_blocks(cells: Ints, blocks: Ints, most: int) -> tuple[Ints, Ints]:
+    """Return distinct pairs, of every cell those of its `most` smallest blocks.
+
+    Examples
+    --------
+    >>> [one.tolist() for one in first_blocks(*np.array([[0, 0, 0], [7, 7, 8]]), 1)]
+    [[0], [7]]
+    """
+    order = np.lexsort((blocks, cells))
+    c, b = cells[order], blocks[order]
+    new = np.ones(len(c), dtype=bool)
+    new[1:] = (c[1:] != c[:-1]) | (b[1:] != b[:-1])
+    c, b = c[new], b[new]
+    rank = np.arange(len(c)) - np.searchsorted(c, c, side="left")
+    return c[rank < most], b[rank < most]
 
 
 def maximal_patterns(uncovered: Bools, axes: Sequence[Axis]) -> Bools:

@@ -159,7 +159,7 @@ def test_blocks_of_a_pattern_are_counted_once() -> None:
     cells = np.array([0, 0, 1, 3])
     blocks = np.array([7, 8, 7, 7])
 
-    found = pattern_blocks(cells, blocks, (2, 2), axes)
+    found = pattern_blocks(cells, blocks, (2, 2), axes, 5)
 
     # First value: blocks 7 and 8 up to the edge, 7 above it, two in all.
     assert found[0].tolist() == [1, 2, 2]

@@ -1,7 +1,7 @@
 """Rows and blocks counted by the cells of a few attributes, in one pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -9,8 +9,19 @@ import pyarrow as pa
 
 from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._rows import Keys, clusters_of
+from readiness.pattern_groups import (
+    MOST_GROUPS,
+    Groups,
+    can_pack,
+    combined_counts,
+    group_rows,
+    merge_groups,
+    no_groups,
+    unpacked,
+)
 from readiness.patterns import (
     Bools,
+    first_blocks,
     maximal_patterns,
     pattern_blocks,
     pattern_counts,
@@ -33,12 +44,15 @@ class Cells:
     cells, blocks : (m,) array of int
         Pairs that occur: of every cell, the blocks of smallest code, up to the number
         that decides. Empty where no blocks are declared.
+    groups : Groups
+        Rows not yet in `rows`: none once `CountCells.finish` has added them.
     """
 
     n_rows: int
     rows: Ints
     cells: Ints
     blocks: Ints
+    groups: Groups = field(default_factory=no_groups)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,49 +92,75 @@ class CountCells:
         """Return the columns that are read."""
         return [*(one.name for one in self.attributes), *self.keys.columns()]
 
+    def sizes(self) -> tuple[int, ...]:
+        """Return the cells of each attribute."""
+        return self.shape(tuple(range(len(self.attributes))))
+
     def summarize(self, batch: pa.RecordBatch) -> Cells:
         """Count one batch."""
         codes = [one.codes(batch.column(one.name)) for one in self.attributes]
         declared = clusters_of(batch, self.keys).declared()
-        known, place = (
-            np.unique(declared[0], return_inverse=True) if declared else ((), None)
+        if declared and self.n_blocks:
+            return self._by_block(codes, declared[0])
+        groups = no_groups()
+        if can_pack(self.sizes()):
+            groups = group_rows(codes, self.sizes())
+        nothing = np.empty(0, dtype=np.int64)
+        found = Cells(
+            n_rows=batch.num_rows,
+            rows=np.zeros(self.offsets()[-1], dtype=np.int64),
+            cells=nothing,
+            blocks=nothing,
+            groups=groups,
         )
+        if 2 * len(groups.keys) > batch.num_rows or not len(groups.keys):
+            # Few rows are alike: grouping saves nothing.
+            rows = combined_counts(codes, None, self.sizes(), self.level)
+            return replace(found, rows=rows, groups=no_groups())
+        return found
+
+    def merge(self, a: Cells, b: Cells) -> Cells:
+        """Count two sets of rows together."""
+        cells, blocks = first_blocks(
+            np.concatenate([a.cells, b.cells]),
+            np.concatenate([a.blocks, b.blocks]),
+            self.n_blocks,
+        )
+        both = Cells(
+            n_rows=a.n_rows + b.n_rows,
+            rows=a.rows + b.rows,
+            cells=cells,
+            blocks=blocks,
+            groups=merge_groups(a.groups, b.groups),
+        )
+        return self.finish(both) if len(both.groups.keys) > MOST_GROUPS else both
+
+    def finish(self, cells: Cells) -> Cells:
+        """Add the rows that are still grouped."""
+        codes = unpacked(cells.groups, self.sizes())
+        rows = combined_counts(codes, cells.groups.counts, self.sizes(), self.level)
+        return replace(cells, rows=cells.rows + rows, groups=no_groups())
+
+    def _by_block(self, codes: list[Ints], block: Ints) -> Cells:
+        known, place = np.unique(block, return_inverse=True)
         rows, cells, blocks = [], [], []
         for start, combination in zip(self.offsets(), self.combinations, strict=False):
             shape = self.shape(combination)
             flat = np.ravel_multi_index(tuple(codes[n] for n in combination), shape)
             size = int(np.prod(shape))
-            if place is None:
-                rows.append(np.bincount(flat, minlength=size))
-                continue
             pair, n_pair = _counted(flat * len(known) + place, size * len(known))
-            cell, block = np.divmod(pair, max(len(known), 1))
-            found = np.bincount(cell, n_pair, minlength=size)
-            rows.append(found.astype(np.int64))
+            cell, at = np.divmod(pair, max(len(known), 1))
+            rows.append(np.bincount(cell, n_pair, minlength=size).astype(np.int64))
             cells.append(cell + start)
-            blocks.append(np.asarray(known, dtype=np.int64)[block])
-        nothing = np.empty(0, dtype=np.int64)
-        kept = _first_blocks(
-            np.concatenate([nothing, *cells]),
-            np.concatenate([nothing, *blocks]),
-            self.n_blocks,
+            blocks.append(known[at])
+        kept = first_blocks(
+            np.concatenate(cells), np.concatenate(blocks), self.n_blocks
         )
         return Cells(
-            n_rows=batch.num_rows,
+            n_rows=len(block),
             rows=np.concatenate(rows),
             cells=kept[0],
             blocks=kept[1],
-        )
-
-    def merge(self, a: Cells, b: Cells) -> Cells:
-        """Count two sets of rows together."""
-        cells, blocks = _first_blocks(
-            np.concatenate([a.cells, b.cells]),
-            np.concatenate([a.blocks, b.blocks]),
-            self.n_blocks,
-        )
-        return Cells(
-            n_rows=a.n_rows + b.n_rows, rows=a.rows + b.rows, cells=cells, blocks=blocks
         )
 
 
@@ -176,7 +216,7 @@ def situations(
         n_other = pattern_counts(other.rows[start:end].reshape(shape), axes)
         here = (base.cells >= start) & (base.cells < end)
         n_blocks = pattern_blocks(
-            base.cells[here] - start, base.blocks[here], shape, axes
+            base.cells[here] - start, base.blocks[here], shape, axes, count.n_blocks
         )
         uncovered = n_base < min_rows
         if by_block:
@@ -211,14 +251,3 @@ def _counted(keys: Ints, size: int) -> tuple[Ints, Ints]:
         return found, counts[found]
     distinct, counts = np.unique(keys, return_counts=True)
     return distinct, counts
-
-
-def _first_blocks(cells: Ints, blocks: Ints, n_kept: int) -> tuple[Ints, Ints]:
-    """Return distinct pairs, of every cell those of the smallest blocks."""
-    order = np.lexsort((blocks, cells))
-    c, b = cells[order], blocks[order]
-    new = np.ones(len(c), dtype=bool)
-    new[1:] = (c[1:] != c[:-1]) | (b[1:] != b[:-1])
-    c, b = c[new], b[new]
-    rank = np.arange(len(c)) - np.searchsorted(c, c, side="left")
-    return c[rank < n_kept], b[rank < n_kept]

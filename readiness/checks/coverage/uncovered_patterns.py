@@ -154,8 +154,8 @@ def _counted(
     met = replace(count, keys=keys_of(case, other), n_blocks=0)
     return (
         count,
-        passed(base, count, count.columns()),
-        passed(other, met, met.columns()),
+        count.finish(passed(base, count, count.columns())),
+        met.finish(passed(other, met, met.columns())),
     )
 
 
