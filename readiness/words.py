@@ -190,6 +190,7 @@ METRICS = {
     "missing_rows": "training rows missing",
     "doubling_gain": "what the last doubling of rows brought",
     "separability": "how well production can be told from training",
+    "confirmed_slice_share": "traffic in groups confirmed weak",
     "events": "outcomes of this kind",
     "calendar_share": "rows at a time that training has seen",
     "additivity_error": "gap between the parts and the prediction",
