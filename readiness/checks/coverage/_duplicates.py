@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from readiness.checks.coverage._rows import Keys, clusters_of, hashed, passed
+from readiness.checks.coverage._rows import hashed, passed
+from readiness.patterns import Bools
 from readiness.row_hashes import Hashes, row_hashes
-from readiness.stats import Clusters, Ints
+from readiness.stats import Ints
 from readiness.tables import Table
 
 ROWS_AT_ONCE = 8_000_000  # hashes held at a time: 64 MB
@@ -52,55 +53,28 @@ def count_repeated(table: Table) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Common:
-    """Rows of one table that another has as well.
-
-    Parameters
-    ----------
-    hit : (n,) array of bool
-    clusters : Clusters
-        Of the same rows.
-    """
-
-    hit: np.ndarray
-    clusters: Clusters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class MarkKnown:
     """The summary that marks rows whose hash is known; one byte a row."""
 
     columns: tuple[str, ...]
     known: Hashes
-    keys: Keys
 
-    def summarize(
-        self, batch: pa.RecordBatch
-    ) -> tuple[list[np.ndarray], list[Clusters]]:
+    def summarize(self, batch: pa.RecordBatch) -> Bools:
         """Mark one batch."""
         found = row_hashes(batch.select(list(self.columns)))
         place = np.searchsorted(self.known, found).clip(max=len(self.known) - 1)
-        return [self.known[place] == found], [clusters_of(batch, self.keys)]
+        return np.asarray(self.known[place] == found)
 
-    def merge(
-        self,
-        a: tuple[list[np.ndarray], list[Clusters]],
-        b: tuple[list[np.ndarray], list[Clusters]],
-    ) -> tuple[list[np.ndarray], list[Clusters]]:
+    def merge(self, a: Bools, b: Bools) -> Bools:
         """Mark two sets of rows together."""
-        return a[0] + b[0], a[1] + b[1]
+        return np.concatenate([a, b])
 
 
-def rows_in_common(
-    table: Table, other: Table, columns: Sequence[str], keys: Keys
-) -> Common:
-    """Return which rows of a table occur in another, by the given columns."""
+def rows_in_common(table: Table, other: Table, columns: Sequence[str]) -> Bools:
+    """Return which rows of a table occur in another, by the given columns, (n,)."""
     names = tuple(columns)
-    ask = RowHashes(columns=names, part=0, n_parts=1)
-    known = np.unique(passed(other, ask, names))
-    mark = MarkKnown(columns=names, known=known, keys=keys)
-    hits, clusters = passed(table, mark, [*names, *keys.columns()])
-    return Common(hit=np.concatenate(hits), clusters=_joined(clusters))
+    known = np.unique(passed(other, RowHashes(columns=names, part=0, n_parts=1), names))
+    return passed(table, MarkKnown(columns=names, known=known), names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,16 +92,7 @@ class EntityCodes:
         return np.concatenate([a, b])
 
 
-def entities_in_common(table: Table, other: Table, name: str) -> np.ndarray:
+def entities_in_common(table: Table, other: Table, name: str) -> Bools:
     """Return which rows of a table belong to an entity that another table has."""
     ask = EntityCodes(name=name)
     return np.isin(passed(table, ask, [name]), passed(other, ask, [name]))
-
-
-def _joined(parts: Sequence[Clusters]) -> Clusters:
-    blocks = [one.block for one in parts if one.block is not None]
-    entities = [one.entity for one in parts if one.entity is not None]
-    return Clusters(
-        block=np.concatenate(blocks) if blocks else None,
-        entity=np.concatenate(entities) if entities else None,
-    )

@@ -8,15 +8,14 @@ import pandas as pd
 from readiness.case import Case
 from readiness.checks.coverage._duplicate_report import GAIN, SHARE, sentences
 from readiness.checks.coverage._duplicates import (
-    Common,
     count_repeated,
     entities_in_common,
     rows_in_common,
 )
 from readiness.checks.coverage._leaks import Asked, asked_features
-from readiness.checks.coverage._rows import keys_of
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
+from readiness.patterns import Bools
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.scoring import scores
 from readiness.stats import (
@@ -25,7 +24,6 @@ from readiness.stats import (
     difference,
     empty_row,
     no_interval,
-    proportion_interval,
     summary_frame,
     summary_row,
 )
@@ -66,7 +64,8 @@ def measure(case: Case, options: Options) -> Measurement:
 
     Notes
     -----
-    Rows within a table are equal when all its columns are; rows of two tables when
+    Shares are of the tables at hand and exact. Rows within a table are equal when all
+    its columns are; rows of two tables when
     all features and the target are, so that tables of few coarse columns agree by
     chance. Null equals null. A feature is asked on at most 20,000 labelled reference
     rows, drawn by content: the mean of the target in its cells (at most 64 for a
@@ -142,49 +141,43 @@ def _known_rows(case: Case) -> list[Row]:
     rows = []
     if case.has("training"):
         common = _common(case, "reference", "training")
-        rows.append(_share_row("", common))
-        rows.append(_gain(case, common))
+        rows += [_share_row(SHARE, "", common), _gain(case, common)]
         entity = case.file.data.entity
-        has_entity = all(
-            entity in case.table(one).schema.names for one in ("reference", "training")
-        )
-        if entity is not None and has_entity:
-            hit = entities_in_common(
-                case.table("reference"), case.table("training"), entity
-            )
-            share = proportion_interval(hit, common.clusters)
-            rows.append(summary_row(OVERLAP, entity, share, "share"))
+        reference, training = case.table("reference"), case.table("training")
+        names = set(reference.schema.names) & set(training.schema.names)
+        if entity is not None and entity in names:
+            met = entities_in_common(reference, training, entity)
+            rows.append(_share_row(OVERLAP, entity, met))
     else:
         rows.append(empty_row(SHARE, "", Reason.NO_TABLE, "share"))
     if case.has("current"):
-        common = _common(case, "current", "reference")
-        rows.append(_share_row("current in reference", common))
+        again = _common(case, "current", "reference")
+        rows.append(_share_row(SHARE, "current in reference", again))
     return rows
 
 
-def _common(case: Case, name: str, other: str) -> Common:
+def _common(case: Case, name: str, other: str) -> Bools:
     table, base = case.table(name), case.table(other)
-    wanted = [*case.features, case.target]
     both = set(table.schema.names) & set(base.schema.names)
-    columns = [one for one in dict.fromkeys(wanted) if one in both]
-    return rows_in_common(table, base, columns, keys_of(case, table))
+    wanted = dict.fromkeys([*case.features, case.target])
+    return rows_in_common(table, base, [one for one in wanted if one in both])
 
 
-def _share_row(group: str, common: Common) -> Row:
-    share = proportion_interval(common.hit, common.clusters)
-    return summary_row(SHARE, group, share, "share")
+def _share_row(metric: str, group: str, hit: Bools) -> Row:
+    """Return a share of this table's own rows: every one was compared."""
+    return _exact(metric, group, float(hit.mean()), "share", len(hit))
 
 
-def _gain(case: Case, common: Common) -> Row:
+def _gain(case: Case, common: Bools) -> Row:
     """Return what known rows add to the headline metric on the reference."""
     unit = case.metric.unit or "metric points"
-    if not common.hit.any():
-        return _exact(GAIN, "", 0.0, unit, len(common.hit))
+    if not common.any():
+        return _exact(GAIN, "", 0.0, unit, len(common))
     try:
         scored = scores(case, "reference")
     except NotAssessedError as error:
         return empty_row(GAIN, "", error.code, unit)
-    new = ~common.hit[scored.row]
+    new = ~common[scored.row]
     threshold = case.file.model.threshold
     cut = 0.5 if threshold is None else threshold
     whole = case.metric.estimate(scored.y_true, scored.y_score, scored.weight, cut)
