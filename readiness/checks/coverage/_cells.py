@@ -1,8 +1,9 @@
 """Rows and blocks counted by the cells of a few attributes, in one pass."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
+from math import prod
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +30,7 @@ from readiness.patterns import (
 from readiness.stats import Ints
 
 Combination = tuple[int, ...]
+MOST_CELLS = 2_000_000  # of all combinations together
 DENSE = 2_000_000  # cells times blocks of one batch that are counted in an array
 
 
@@ -164,6 +166,24 @@ class CountCells:
         )
 
 
+def level_of(attributes: Sequence[Attribute], wanted: int) -> tuple[int, int]:
+    """Return how many attributes are combined at a time, and how many are wanted.
+
+    Two, or three where no attribute is numeric, unless `wanted` says otherwise; fewer
+    where the counts would not fit.
+    """
+    if not wanted:
+        wanted = 2 if any(one.is_numeric for one in attributes) else 3
+    wanted = max(1, min(wanted, len(attributes)))
+    sizes = [one.n_cells for one in attributes]
+    fits = [
+        level
+        for level in range(1, wanted + 1)
+        if sum(prod(some) for some in combinations(sizes, level)) <= MOST_CELLS
+    ]
+    return max(fits, default=1), wanted
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """One uncovered pattern that production meets.
@@ -175,24 +195,28 @@ class Situation:
     base_rows, base_blocks, rows : int
         Rows and blocks of the base table, and rows of the other. Blocks are exact
         below the number that decides, and at least that number else.
+    known_rows : int or None
+        Rows of the reference; None where it stands for one of the two.
     """
 
     values: Mapping[int, int]
     base_rows: int
     base_blocks: int
     rows: int
+    known_rows: int | None = None
 
 
 def situations(
-    count: CountCells, base: Cells, other: Cells, min_rows: int
+    count: CountCells, base: Cells, other: Cells, known: Cells | None, min_rows: int
 ) -> tuple[list[Situation], list[Bools]]:
     """Return the maximal uncovered patterns that the other table meets.
 
     Parameters
     ----------
     count : CountCells
-    base, other : Cells
-        Of the table that was seen, and of the one held against it.
+    base, other, known : Cells
+        Of the table that was seen, of the one held against it, and of the reference
+        where it is neither.
     min_rows : int
         Fewer rows, or fewer than ``count.n_blocks`` blocks where blocks are declared,
         leave a pattern uncovered.
@@ -214,6 +238,9 @@ def situations(
         axes = [count.attributes[one].axis for one in combination]
         n_base = pattern_counts(base.rows[start:end].reshape(shape), axes)
         n_other = pattern_counts(other.rows[start:end].reshape(shape), axes)
+        n_known = None
+        if known is not None:
+            n_known = pattern_counts(known.rows[start:end].reshape(shape), axes)
         here = (base.cells >= start) & (base.cells < end)
         n_blocks = pattern_blocks(
             base.cells[here] - start, base.blocks[here], shape, axes, count.n_blocks
@@ -237,6 +264,7 @@ def situations(
                 base_rows=int(n_base[at]),
                 base_blocks=int(n_blocks[at]),
                 rows=int(n_other[at]),
+                known_rows=None if n_known is None else int(n_known[at]),
             )
         inside.append(cells)
     ordered = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))

@@ -8,6 +8,7 @@ import pandas as pd
 from readiness.canvas import BLACK, GREY, VERMILLION, label
 from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._cells import Cells, CountCells
+from readiness.checks.coverage._pattern_report import SMALL_CELL
 from readiness.figures import new_figure
 
 if TYPE_CHECKING:
@@ -16,11 +17,16 @@ if TYPE_CHECKING:
 
 
 def map_table(
-    count: CountCells, base: Cells, other: Cells, min_rows: int
+    count: CountCells,
+    base: Cells,
+    other: Cells,
+    min_rows: int,
+    sensitive: frozenset[str] = frozenset(),
 ) -> pd.DataFrame:
     """Return rows of both tables by single cells, for the map.
 
-    Columns: ``attribute, cell, is_numeric, base_rows, base_blocks, rows, thin``.
+    Columns: ``attribute, cell, is_numeric, base_rows, base_blocks, rows, thin``. Of a
+    sensitive attribute, numbers below ten are absent.
     """
     parts = []
     for place, one in enumerate(count.attributes):
@@ -49,7 +55,12 @@ def map_table(
             "rows": rows[1],
             "thin": thin,
         }
-        parts.append(pd.DataFrame(part))
+        frame = pd.DataFrame(part)
+        if one.name in sensitive:
+            few = frame[["base_rows", "rows"]] < SMALL_CELL
+            frame[["base_rows", "rows"]] = frame[["base_rows", "rows"]].mask(few)
+            frame["base_blocks"] = frame["base_blocks"].mask(few["base_rows"])
+        parts.append(frame)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -83,7 +94,7 @@ def draw_map(cells: pd.DataFrame, words: str) -> "Figure":
         height_in=1.2 + 0.45 * len(names),
     )
     for row, name in enumerate(names):
-        own = cells[cells["attribute"] == name]
+        own = cells[cells["attribute"] == name].fillna({"base_rows": 0, "rows": 0})
         _draw_strip(axes, row, own)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(names) - 0.4, -0.6)

@@ -1,4 +1,4 @@
-"""The tables and the sentences of uncovered patterns."""
+"""The tables of uncovered patterns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from readiness.checks.coverage._attributes import Attribute, Chosen
+from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._cells import CountCells, Situation
 from readiness.checks.coverage._situations import lacking, lacking_blocks
 from readiness.stats import Interval
-from readiness.text import interval, number, visible
+from readiness.text import interval, number
 
 SMALL_CELL = 10  # rows of a sensitive situation below which they are not told
-NAMED = 3  # new values a sentence names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,26 +41,10 @@ class Line:
     known: Interval
     there: Interval | None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """What was found: the list, the shares, what to collect.
-
-    Parameters
-    ----------
-    lines : sequence of Line
-    share, known : Interval
-        Rows in any situation: of the table held against, and of the reference.
-    collect : tuple of int
-        Rows that would cover the situations, at least needed, and for how many.
-    min_rows : int
-    """
-
-    lines: Sequence[Line]
-    share: Interval
-    known: Interval
-    collect: tuple[int, int, int]
-    min_rows: int
+    @property
+    def rows(self) -> int:
+        """Rows of the table held against, weights aside."""
+        return self.situation.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +71,17 @@ def phrase(attributes: Sequence[Attribute], one: Situation) -> str:
 def pattern_table(
     count: CountCells,
     found: Sequence[Situation],
-    n_rows: int,
+    n_rows: tuple[int, int],
     min_rows: int,
     sensitive: frozenset[str],
 ) -> pd.DataFrame:
     """Return every uncovered pattern that is met, most traffic first.
 
     Columns: one per attribute (empty: any value), ``level, training_rows,
-    training_blocks, traffic_share, rows_to_collect``. Blocks are exact where they are
-    too few, else the number that is enough. Rows of a sensitive pattern below ten are
-    absent.
+    training_blocks, traffic_share, reference_share, rows_to_collect``. Blocks are exact
+    where they are too few, else the number that is enough. `n_rows` counts the table
+    held against and the reference. Of a sensitive pattern, numbers that tell of less
+    than ten rows are absent.
     """
     rows = []
     for one in found:
@@ -107,42 +91,77 @@ def pattern_table(
             else ""
             for place, attribute in enumerate(count.attributes)
         }
-        names = {count.attributes[place].name for place in one.values}
-        hidden = bool(names & sensitive) and one.base_rows < SMALL_CELL
+        is_private = is_sensitive(count.attributes, one, sensitive)
+        hidden = is_private and one.base_rows < SMALL_CELL
+        to_collect = lacking(one, min_rows, count.n_blocks)
         rows.append(
             {
                 **cells,
                 "level": len(one.values),
                 "training_rows": np.nan if hidden else one.base_rows,
                 "training_blocks": np.nan if hidden else one.base_blocks,
-                "traffic_share": one.rows / n_rows,
-                "rows_to_collect": lacking(one, min_rows, count.n_blocks),
+                "traffic_share": _told(one.rows, n_rows[0], is_private=is_private),
+                "reference_share": _told(
+                    one.known_rows, n_rows[1], is_private=is_private
+                ),
+                "rows_to_collect": np.nan if hidden else to_collect,
             }
         )
     named = [one.name for one in count.attributes]
     more = ["level", "training_rows", "training_blocks", "traffic_share"]
-    return pd.DataFrame(rows, columns=[*named, *more, "rows_to_collect"])
+    more += ["reference_share", "rows_to_collect"]
+    return pd.DataFrame(rows, columns=[*named, *more])
+
+
+def is_sensitive(
+    attributes: Sequence[Attribute], one: Situation, sensitive: frozenset[str]
+) -> bool:
+    """Return whether a situation names a column declared sensitive."""
+    return any(attributes[place].name in sensitive for place in one.values)
+
+
+def _told(n: int | None, n_rows: int, *, is_private: bool) -> float:
+    """Return a share, not a number where it is not known or tells of a few people."""
+    if n is None or (is_private and n < SMALL_CELL):
+        return float("nan")
+    return n / n_rows
 
 
 def shopping_list(
-    count: CountCells, lines: Sequence[Line], min_rows: int, n_rows: int, words: Words
+    count: CountCells,
+    lines: Sequence[Line],
+    words: Words,
+    *,
+    n_rows: int,
+    min_rows: int,
+    sensitive: frozenset[str],
 ) -> pd.DataFrame:
     """Return the list as people read it, every cell in words."""
-    return pd.DataFrame(
-        [
-            {
-                "situation": phrase(count.attributes, one.situation),
-                f"{words.base} rows": f"{one.base_rows:,}",
-                f"{words.base} {words.blocks}": f"{one.base_blocks:,}",
-                f"share of {words.other}": _share(one.share),
-                "share of reference": _share(one.known),
-                "adds": number(one.added / n_rows, "share"),
-                f"{words.metric} there": _there(one.there),
-                "to collect": _to_collect(one.situation, count, min_rows, words),
-            }
-            for one in lines
-        ]
-    )
+    few = f"under {SMALL_CELL}"
+    rows = []
+    for one in lines:
+        row = {
+            "situation": phrase(count.attributes, one.situation),
+            f"{words.base} rows": f"{one.base_rows:,}",
+            f"{words.base} {words.blocks}": f"{one.base_blocks:,}",
+            f"share of {words.other}": told_share(one.share),
+            "share of reference": told_share(one.known),
+            "adds": number(one.added / n_rows, "share"),
+            f"{words.metric} there": told_there(one.there),
+            "to collect": _to_collect(one.situation, count, min_rows, words),
+        }
+        if is_sensitive(count.attributes, one.situation, sensitive):
+            if one.base_rows < SMALL_CELL:
+                row[f"{words.base} rows"] = few
+                row[f"{words.base} {words.blocks}"] = few
+                row["to collect"] = f"up to {min_rows} rows"
+            if one.rows < SMALL_CELL:
+                row |= dict.fromkeys([f"share of {words.other}", "adds"], f"{few} rows")
+                row[f"{words.metric} there"] = "not told"
+            if (one.situation.known_rows or 0) < SMALL_CELL:
+                row["share of reference"] = f"{few} rows"
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _to_collect(one: Situation, count: CountCells, min_rows: int, words: Words) -> str:
@@ -153,72 +172,16 @@ def _to_collect(one: Situation, count: CountCells, min_rows: int, words: Words) 
     return " on ".join(told)
 
 
-def _share(one: Interval) -> str:
+def told_share(one: Interval) -> str:
+    """Return a share with its interval, or that it is not known."""
     if np.isnan(one.value):
         return "not known"
     limits = interval(one.ci_low, one.ci_high, "share")
     return f"{number(one.value, 'share')} ({limits})"
 
 
-def _there(one: Interval | None) -> str:
+def told_there(one: Interval | None) -> str:
+    """Return a metric with its interval, or that it is not known."""
     if one is None or np.isnan(one.value):
         return "not known"
     return f"{number(one.value)} ({interval(one.ci_low, one.ci_high)})"
-
-
-def sentences(
-    words: Words,
-    count: CountCells,
-    answer: Answer,
-    chosen: Chosen,
-) -> tuple[str, ...]:
-    """Return what a committee needs, the answer first."""
-    lines = answer.lines
-    notes = [_answer(words, answer.share, answer.known, count, answer.min_rows)]
-    if lines:
-        first = lines[0]
-        told = [
-            f"First to collect: {phrase(count.attributes, first.situation)}, met by "
-            f"{number(first.share.value, 'share')} of the {words.other} rows and by "
-            f"{first.base_rows:,} {words.base} rows"
-            + (f" on {first.base_blocks:,} {words.blocks}" if count.n_blocks else "")
-        ]
-        if first.there is not None and not np.isnan(first.there.value):
-            told.append(f"; {words.metric} there is {_there(first.there)}")
-        notes[0] += "".join([" ", *told, "."])
-    notes += [_new(name, values, words) for name, values in chosen.new.items()]
-    total, least, n_found = answer.collect
-    if n_found:
-        notes.append(
-            f"{total:,} well chosen rows would leave none of {n_found:,} such "
-            f"situations uncovered, each on {words.blocks} of its own where these are "
-            f"short; no choice needs fewer than {least:,}."
-        )
-    names = ", ".join(visible(one.name, 40) for one in count.attributes)
-    notes.append(f"Situations combine up to {count.level} of: {names} ({chosen.how}).")
-    if words.base != "training":
-        notes.append("There is no training table; reference rows stand in for it.")
-    return tuple(notes)
-
-
-def _answer(
-    words: Words, share: Interval, known: Interval, count: CountCells, min_rows: int
-) -> str:
-    answer = (
-        f"{_share(share)} of the {words.other} rows are in situations with "
-        f"{words.unseen(min_rows, count.n_blocks)}"
-    )
-    if not np.isnan(known.value):
-        answer += f"; on the reference rows it is {_share(known)}"
-    return f"{answer}."
-
-
-def _new(name: str, values: Sequence[str], words: Words) -> str:
-    named = ", ".join(visible(one, 20) for one in values[:NAMED])
-    more = f" and {len(values) - NAMED:,} more" if len(values) > NAMED else ""
-    are = "is" if len(values) == 1 else "are"
-    of = "value" if len(values) == 1 else "values"
-    return (
-        f"{len(values):,} {of} of {visible(name, 40)} {are} new to the model, which "
-        f"the {words.base} table does not hold: {named}{more}."
-    )

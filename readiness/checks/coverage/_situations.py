@@ -32,7 +32,8 @@ class Met:
     Parameters
     ----------
     shares : ShareCounts
-        Of the rows in any situation, then of those in each line.
+        Of the rows in any situation, of those in any of one attribute alone, then of
+        those in each line.
     together : KeyedSums
         Rows by the set of candidates they meet, as bits of the key.
     lines : tuple of array of int
@@ -55,6 +56,8 @@ class CountMet:
     combinations : tuple of tuple of int
     inside : tuple of array of bool
         By combination: the cells inside any situation.
+    alone : tuple of array of bool
+        By attribute: the cells inside any situation of this attribute alone.
     candidates, lines : tuple of Situation
         Whose joint rows, and whose shares are counted.
     keys : Keys
@@ -65,6 +68,7 @@ class CountMet:
     attributes: tuple[Attribute, ...]
     combinations: tuple[Combination, ...]
     inside: tuple[Bools, ...]
+    alone: tuple[Bools, ...]
     candidates: tuple[Situation, ...] = ()
     lines: tuple[Situation, ...] = ()
     keys: Keys
@@ -80,11 +84,14 @@ class CountMet:
         hit = np.zeros(batch.num_rows, dtype=bool)
         for combination, cells in zip(self.combinations, self.inside, strict=True):
             hit |= cells[tuple(codes[n] for n in combination)]
+        alone = np.zeros(batch.num_rows, dtype=bool)
+        for cells, code in zip(self.alone, codes, strict=True):
+            alone |= cells[code]
         lines = [_within(self.attributes, one, codes) for one in self.lines]
         bits = _bits([_within(self.attributes, one, codes) for one in self.candidates])
         return Met(
             shares=share_counts(
-                np.column_stack([hit, *lines]),
+                np.column_stack([hit, alone, *lines]),
                 clusters_of(batch, self.keys),
                 weights_of(batch, self.keys),
             ),
@@ -101,6 +108,17 @@ class CountMet:
             together=merge_sums(a.together, b.together),
             lines=(*a.lines, *b.lines),
         )
+
+
+def cells_alone(
+    attributes: Sequence[Attribute], found: Sequence[Situation]
+) -> tuple[Bools, ...]:
+    """Return, by attribute, the cells inside any situation of this one alone."""
+    cells = [np.zeros(one.n_cells, dtype=bool) for one in attributes]
+    for one in found:
+        for place, value in one.values.items() if len(one.values) == 1 else ():
+            cells[place] |= attributes[place].axis.members[value]
+    return tuple(cells)
 
 
 def listed(

@@ -1,6 +1,5 @@
 """C1: situations that production meets and the model has hardly seen."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,37 +8,22 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.coverage._attributes import Attribute, choose
-from readiness.checks.coverage._cells import Cells, CountCells, Situation, situations
+from readiness.checks.coverage._cells import Cells, CountCells, level_of, situations
+from readiness.checks.coverage._held import Held, held_against
 from readiness.checks.coverage._map import draw_map, map_table
+from readiness.checks.coverage._pattern_notes import Answer, sentences
 from readiness.checks.coverage._pattern_report import (
-    Answer,
-    Line,
     Words,
     pattern_table,
-    sentences,
     shopping_list,
 )
 from readiness.checks.coverage._rows import compared_tables, keys_of, passed
-from readiness.checks.coverage._shares import share_difference, share_intervals
-from readiness.checks.coverage._situations import (
-    MOST_CANDIDATES,
-    MOST_COLLECTED,
-    CountMet,
-    Met,
-    collected,
-    listed,
-)
-from readiness.checks.coverage._there import impossible_regions, metric_there
+from readiness.checks.coverage._shares import share_difference
+from readiness.checks.coverage._situations import MOST_COLLECTED, collected
+from readiness.checks.coverage._there import impossible_regions
 from readiness.errors import Reason
-from readiness.patterns import Bools
 from readiness.result import Check, Limit, Measurement, Options
-from readiness.stats import (
-    Interval,
-    empty_row,
-    no_interval,
-    summary_frame,
-    summary_row,
-)
+from readiness.stats import empty_row, no_interval, summary_frame, summary_row
 from readiness.tables import Table
 from readiness.text import number
 from readiness.words import block_word, metric_words
@@ -52,8 +36,6 @@ SHARE, EXCESS, PATTERNS = (
     "uncovered_traffic_excess",
     "uncovered_patterns",
 )
-LONGEST_LIST = 10
-LEAST_ADDED = 0.005
 
 
 def measure(case: Case, options: Options) -> Measurement:
@@ -66,7 +48,8 @@ def measure(case: Case, options: Options) -> Measurement:
         without training rows the reference stands in.
     options : Options
         ``attributes`` (names; empty: declared groups, then the features that move the
-        score most, at most eight), ``level`` (attributes combined at a time),
+        score most, at most eight), ``level`` (attributes combined at a time; 0: two,
+        or three where none is numeric),
         ``min_rows``, ``min_blocks`` (fewer leave a situation uncovered), ``domains``
         (values by attribute), ``impossible`` (combinations that cannot occur).
 
@@ -74,9 +57,10 @@ def measure(case: Case, options: Options) -> Measurement:
     -------
     Measurement
         ``uncovered_traffic_share`` (share of rows in any uncovered situation; group
-        ``table=reference`` for the reference), ``uncovered_traffic_excess`` (share;
-        current less reference) and ``uncovered_patterns`` (count). Tables
-        ``shopping_list``, ``patterns``, ``map``.
+        ``table=reference`` for the reference, ``level=1`` for situations of one
+        attribute alone), ``uncovered_traffic_excess`` (share; current less reference)
+        and ``uncovered_patterns`` (count). Tables ``shopping_list``, ``patterns``,
+        ``map``.
 
     Raises
     ------
@@ -102,18 +86,25 @@ def measure(case: Case, options: Options) -> Measurement:
     """
     base, other = compared_tables(case)
     chosen = choose(case, base, other, options.values, options.seed)
-    count, seen, met = _counted(case, base, other, chosen.attributes, options)
+    impossible = impossible_regions(chosen.attributes, options["impossible"])
     min_rows = int(options["min_rows"])
-    found, inside = situations(count, seen, met, min_rows)
-    impossible = impossible_regions(count.attributes, options["impossible"])
+    level, wanted = level_of(chosen.attributes, int(options["level"]))
+    count = _counter(case, base, chosen.attributes, level, int(options["min_blocks"]))
+    seen, met = _counted(case, count, base), _counted(case, count, other)
+    known = None
+    if other.name != "reference":
+        known = _counted(case, count, case.table("reference"))
+    found, inside = situations(count, seen, met, known, min_rows)
+    held = held_against(case, (base, other), count, found, inside)
     closest = found[:MOST_COLLECTED]
-    lines, share, known = _lines(case, (base, other), count, found, inside)
+    sensitive = frozenset(n for n, one in case.columns.items() if one.sensitive)
     answer = Answer(
-        lines=lines,
-        share=share,
-        known=known,
+        held=held,
         collect=(*collected(count, closest, impossible, min_rows), len(closest)),
+        n_found=len(found),
         min_rows=min_rows,
+        wanted_level=wanted,
+        sensitive=sensitive,
     )
     words = Words(
         base=base.name,
@@ -121,13 +112,20 @@ def measure(case: Case, options: Options) -> Measurement:
         blocks=block_word(case.block),
         metric=metric_words(case.metric.name),
     )
-    sensitive = frozenset(n for n, one in case.columns.items() if one.sensitive)
+    n_rows = (other.n_rows, 0 if known is None else known.n_rows)
     return Measurement(
-        summary=_summary(share, known, len(found), other),
+        summary=_summary(held, seen, other, answer),
         tables={
-            "shopping_list": shopping_list(count, lines, min_rows, other.n_rows, words),
-            "patterns": pattern_table(count, found, other.n_rows, min_rows, sensitive),
-            "map": map_table(count, seen, met, min_rows).assign(
+            "shopping_list": shopping_list(
+                count,
+                held.lines,
+                words,
+                n_rows=other.n_rows,
+                min_rows=min_rows,
+                sensitive=sensitive,
+            ),
+            "patterns": pattern_table(count, found, n_rows, min_rows, sensitive),
+            "map": map_table(count, seen, met, min_rows, sensitive).assign(
                 rule=words.unseen(min_rows, count.n_blocks)
             ),
         },
@@ -135,98 +133,55 @@ def measure(case: Case, options: Options) -> Measurement:
     )
 
 
-def _counted(
+def _counter(
     case: Case,
     base: Table,
-    other: Table,
     attributes: tuple[Attribute, ...],
-    options: Options,
-) -> tuple[CountCells, Cells, Cells]:
-    """Count both tables by cell; blocks decide where the base table declares them."""
+    level: int,
+    min_blocks: int,
+) -> CountCells:
+    """Return how the base table is counted; blocks decide where it declares them."""
     keys = keys_of(case, base)
     by_block = keys.time or keys.block or keys.entity
-    count = CountCells(
+    return CountCells(
         attributes=attributes,
-        level=max(1, min(int(options["level"]), len(attributes))),
+        level=level,
         keys=keys,
-        n_blocks=int(options["min_blocks"]) if by_block else 0,
-    )
-    met = replace(count, keys=keys_of(case, other), n_blocks=0)
-    return (
-        count,
-        count.finish(passed(base, count, count.columns())),
-        met.finish(passed(other, met, met.columns())),
+        n_blocks=min_blocks if by_block else 0,
     )
 
 
-def _lines(
-    case: Case,
-    tables: tuple[Table, Table],
-    count: CountCells,
-    found: Sequence[Situation],
-    inside: Sequence[Bools],
-) -> tuple[list[Line], Interval, Interval]:
-    """Return the lines of the list, and the share on the other and the reference."""
-    base, other = tables
-    candidates = tuple(found[:MOST_CANDIDATES])
-    ask = CountMet(
-        attributes=count.attributes,
-        combinations=count.combinations,
-        inside=tuple(inside),
-        candidates=candidates,
-        keys=keys_of(case, other),
-    )
-    together = passed(other, ask, ask.columns()).together
-    first = listed(
-        candidates, together, other.n_rows, most=LONGEST_LIST, least_share=LEAST_ADDED
-    )
-    ask = replace(ask, candidates=(), lines=tuple(one for one, _ in first))
+def _counted(case: Case, count: CountCells, table: Table) -> Cells:
+    """Count a table by cell; blocks of the base table alone are of interest."""
+    keys = keys_of(case, table)
+    is_base = table.name == case.training_or_reference().name
+    own = count if is_base else replace(count, keys=keys, n_blocks=0)
+    return own.finish(passed(table, own, own.columns()))
 
-    def met_by(table: Table, *, by_row: bool = False) -> Met:
-        own = replace(ask, keys=keys_of(case, table), by_row=by_row)
-        return passed(table, own, own.columns())
 
-    labelled = case.has_labels(other.name)
-    on_other, on_base = met_by(other, by_row=labelled), met_by(base)
-    shares = share_intervals(on_other.shares)
-    known = [no_interval(0.0, 1.0) for _ in shares]
-    if other.name != "reference":
-        known = share_intervals(met_by(case.table("reference")).shares)
-    there = metric_there(case, other.name, on_other.lines, len(first))
-    lines = [
-        Line(
-            situation=one,
-            base_rows=one.base_rows,
-            base_blocks=_blocks_met(on_base, place + 1, one.base_rows),
-            added=added,
-            share=shares[place + 1],
-            known=known[place + 1],
-            there=there[place],
-        )
-        for place, (one, added) in enumerate(first)
+def _summary(held: Held, seen: Cells, other: Table, answer: Answer) -> pd.DataFrame:
+    rows = [
+        summary_row(SHARE, "", held.share, "share"),
+        summary_row(SHARE, "level=1", held.alone, "share"),
     ]
-    return lines, shares[0], known[0]
-
-
-def _blocks_met(met: Met, place: int, n_rows: int) -> int:
-    """Return the blocks with a row in a line; its rows where none are declared."""
-    if not met.shares.clusterings:
-        return n_rows
-    return int((met.shares.clusterings[0].sums[:, 1 + place] > 0).sum())
-
-
-def _summary(
-    share: Interval, known: Interval, n_found: int, other: Table
-) -> pd.DataFrame:
-    rows = [summary_row(SHARE, "", share, "share")]
+    if other.name != "reference":
+        rows += [
+            summary_row(SHARE, "table=reference", held.known, "share"),
+            summary_row(SHARE, "level=1 & table=reference", held.known_alone, "share"),
+        ]
     if other.name == "reference":
         rows.append(empty_row(EXCESS, "", Reason.NO_TABLE, "share"))
+    elif answer.is_everything:
+        rows.append(
+            empty_row(EXCESS, "", Reason.TOO_FEW_ROWS, "share", n_rows=seen.n_rows)
+        )
     else:
-        rows.append(summary_row(SHARE, "table=reference", known, "share"))
-        rows.append(summary_row(EXCESS, "", share_difference(share, known), "share"))
-    exact = {"value": n_found, "ci_low": n_found, "ci_high": n_found}
+        more = share_difference(held.share, held.known)
+        rows.append(summary_row(EXCESS, "", more, "share"))
+    n = answer.n_found
     counted = summary_row(PATTERNS, "", no_interval(), "count")
-    rows.append({**counted, **exact, "n_rows": other.n_rows, "n_blocks": np.nan})
+    exact = {"value": n, "ci_low": n, "ci_high": n, "n_rows": other.n_rows}
+    rows.append({**counted, **exact, "n_blocks": np.nan})
     return summary_frame(rows)
 
 
@@ -267,7 +222,7 @@ CHECK = Check(
     ),
     defaults={
         "attributes": (),
-        "level": 2,
+        "level": 0,
         "min_rows": 30,
         "min_blocks": 5,
         "domains": {},
