@@ -24,7 +24,7 @@ endif
 APT := $(shell command -v apt-get 2>/dev/null)
 CHROMIUM := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -1)
 
-.PHONY: help setup browser lint types test slow demo lock benchmark oldest newest wheel image clean
+.PHONY: help setup browser database lint types test slow demo lock benchmark oldest newest wheel image clean
 
 help:
 	@echo "make demo       review the flights case and print where the verdict is"
@@ -74,6 +74,15 @@ else
 	@echo "Chromium: $(CHROMIUM)"
 endif
 
+# Some tests read tables from a PostgreSQL server of their own.
+database:
+	if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	  && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends postgresql >/dev/null; fi
+	@ls /usr/lib/postgresql/*/bin/initdb 2>/dev/null \
+	  || { echo "PostgreSQL is missing: its tests will be skipped."; test -z "$${CI:-}"; }
+
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -87,7 +96,7 @@ types: $(VENV)/dev.stamp
 # Two workers on two cores: more threads within them only wait for each other.
 test slow oldest newest: export OMP_NUM_THREADS := 1
 
-test: $(VENV)/dev.stamp browser
+test: $(VENV)/dev.stamp browser database
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n 2 -m "not slow" --durations=10
 	$(BIN)/coverage combine --quiet

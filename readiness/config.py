@@ -11,7 +11,9 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
+    Tag,
     ValidationError,
     model_validator,
 )
@@ -42,6 +44,16 @@ def _finite(number: float) -> float:
 def _duration(text: str) -> str:
     if not re.fullmatch(r"[1-9][0-9]*[hdw]", text):
         msg = 'must be a whole number of hours, days or weeks, such as "7d"'
+        raise ValueError(msg)
+    return text
+
+
+def _reference(text: str) -> str:
+    if not re.fullmatch(r"(env|file):\S+", text):
+        msg = (
+            'must be "env:NAME" or "file:PATH", naming where the address of the '
+            "database is kept; an address itself may hold a password"
+        )
         raise ValueError(msg)
     return text
 
@@ -86,12 +98,29 @@ class ModelSection(_Strict):
         return self
 
 
+class SqlSource(_Strict):
+    """A table behind a database: a query, and where the address is kept."""
+
+    sql: Annotated[str, Field(min_length=1, max_length=20_000)]
+    connection: Annotated[str, AfterValidator(_reference)]
+
+
+def _kind_of_source(value: object) -> str:
+    return "file" if isinstance(value, str) else "query"
+
+
+TableSource = Annotated[
+    Annotated[Text, Tag("file")] | Annotated[SqlSource, Tag("query")],
+    Discriminator(_kind_of_source),
+]
+
+
 class DataSection(_Strict):
     """The tables, and the columns that are not features."""
 
-    training: Text | None = None
-    reference: Text
-    current: Text | None = None
+    training: TableSource | None = None
+    reference: TableSource
+    current: TableSource | None = None
     target: Text
     time: Text | None = None
     entity: Text | None = None

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from readiness.config import CaseFile
+from readiness.config import CaseFile, SqlSource
 from readiness.errors import CaseError
 from readiness.models import Model, load_model, wrap_model
+from readiness.sql import spool_sql
 from readiness.tables import Table, load_table, table_from_frame
 from readiness.trust import Loaded
 
@@ -32,7 +33,7 @@ def load_tables(
     file, base, frames, current
         As `case.load_case`.
     folder : pathlib.Path
-        Private folder for the Parquet copies of CSV files.
+        Private folder for the Parquet copies of CSV files and of queries.
 
     Raises
     ------
@@ -61,10 +62,16 @@ def load_tables(
         "current": data.current if current is None else os.path.abspath(current),  # noqa: PTH100 (resolve would follow links)
     }
     return {
-        name: load_table(source, base, name, work=folder)
+        name: _loaded(source, base, name, folder)
         for name, source in sources.items()
         if source is not None
     }
+
+
+def _loaded(source: str | SqlSource, base: Path, name: str, folder: Path) -> Table:
+    if isinstance(source, SqlSource):
+        source = str(spool_sql(source, base, name, folder).absolute())
+    return load_table(source, base, name, work=folder)
 
 
 def model_of(file: CaseFile, base: Path, model: object | None) -> Model:

@@ -233,7 +233,7 @@ def _inputs(
     newest = os.path.abspath(current) if current else data.current  # noqa: PTH100 (resolve would follow links)
     tables = {"training": data.training, "reference": data.reference, "current": newest}
     for name, source in tables.items():
-        paths = find_files(source, base, name) if source else []
+        paths = find_files(source, base, name) if isinstance(source, str) else []
         for number, path in enumerate(paths, start=1):
             inputs[name if len(paths) == 1 else f"{name} {number}"] = path
     if file.review.notebooks:

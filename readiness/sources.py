@@ -181,7 +181,7 @@ def spool_csv(path: Path, sha256: str, folder: Path | None) -> Path:
                 CSV_QUERY,
                 params={"path": str(path), "delimiter": _csv_delimiter(path)},
             )
-            _write_stream(pa.RecordBatchReader.from_stream(relation), partial)
+            write_stream(pa.RecordBatchReader.from_stream(relation), partial)
     except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as cause:
         partial.unlink(missing_ok=True)
         # Later lines of the message quote the record, which is private.
@@ -226,7 +226,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _write_stream(reader: pa.RecordBatchReader, path: Path) -> None:
+def write_stream(reader: pa.RecordBatchReader, path: Path) -> None:
+    """Write a stream of batches as one Parquet file, in row groups of 131,072 rows."""
     pending: list[pa.RecordBatch] = []
     with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
         for batch in reader:

@@ -29,6 +29,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "A table is damaged or in a format that is not known.",
         "Write the table again as Parquet or CSV.",
     ),
+    Reason.SOURCE: (
+        "A database did not give the table.",
+        "Check its address, the rights and the query.",
+    ),
     Reason.INPUT_CHANGED: (
         "An input changed while the review was running.",
         "Run again once the inputs stand still.",

@@ -1,0 +1,264 @@
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from readiness.case import load_case
+from readiness.config import CaseFile, SqlSource
+from readiness.errors import CaseError, InputError, Reason
+from readiness.sql import masked, spool_sql
+from readiness.tables import load_table
+from tests import postgres
+from tests.coverage_cases import half
+
+ROWS = pd.DataFrame(
+    {
+        "x": [1.5, None, -2.0],
+        "n": [1, 2, 3],
+        "name": ["Ulm", "O'Hare; --", None],
+        "y": [0, 1, 1],
+    }
+)
+QUERY = "SELECT x, n, name, y FROM flights ORDER BY n"
+
+
+def _sqlite(folder: Path) -> str:
+    with sqlite3.connect(folder / "store.db") as connection:
+        ROWS.to_sql("flights", connection, index=False)
+    return f"sqlite:///{folder / 'store.db'}"
+
+
+def _duckdb(folder: Path) -> str:
+    with duckdb.connect(str(folder / "store.duckdb")) as connection:
+        connection.register("rows", ROWS)
+        connection.execute("CREATE TABLE flights AS SELECT * FROM rows")
+    return f"duckdb:///{folder / 'store.duckdb'}"
+
+
+def _other(folder: Path) -> str:
+    return _sqlite(folder).replace("sqlite:", "sqlite+pysqlite:")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    with postgres.server() as url:
+        import adbc_driver_postgresql.dbapi as driver  # noqa: PLC0415 (an extra)
+
+        with driver.connect(url) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TABLE flights (x float8, n bigint, name text, y bigint)"
+            )
+            cursor.execute(
+                "INSERT INTO flights VALUES (1.5, 1, 'Ulm', 0),"
+                " (NULL, 2, 'O''Hare; --', 1), (-2.0, 3, NULL, 1)"
+            )
+            connection.commit()
+        yield url
+
+
+def _spooled(url: str, folder: Path, query: str = QUERY) -> Path:
+    os.environ["TEST_WAREHOUSE"] = url
+    source = SqlSource(sql=query, connection="env:TEST_WAREHOUSE")
+    return spool_sql(source, folder, "reference", folder / "work")
+
+
+def _read(path: Path) -> pd.DataFrame:
+    table = load_table(str(path), path.parent, "reference")
+    return pd.concat([table.frame(one) for one in table.batches()], ignore_index=True)
+
+
+@pytest.mark.parametrize("make", [_sqlite, _duckdb, _other])
+def test_query_gives_the_rows_of_the_database(make, tmp_path: Path) -> None:  # noqa: ANN001 (a maker)
+    found = _read(_spooled(make(tmp_path), tmp_path))
+
+    pd.testing.assert_frame_equal(found, ROWS, check_dtype=False)
+
+
+def test_postgresql_gives_the_same_rows(server: str, tmp_path: Path) -> None:
+    found = _read(_spooled(server, tmp_path))
+
+    pd.testing.assert_frame_equal(found, ROWS, check_dtype=False)
+
+
+def test_query_is_run_once_per_run(tmp_path: Path) -> None:
+    url = _sqlite(tmp_path)
+    first = _spooled(url, tmp_path)
+    (tmp_path / "store.db").unlink()
+
+    assert _spooled(url, tmp_path) == first
+
+
+def test_long_answers_stream_in_pieces(tmp_path: Path) -> None:
+    url = _duckdb(tmp_path)
+
+    path = _spooled(url, tmp_path, "SELECT range AS n FROM range(400000)")
+
+    table = load_table(str(path), tmp_path, "reference")
+    assert table.n_rows == 400_000
+    assert len(table.pieces) >= 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DELETE FROM flights",
+        "INSERT INTO flights VALUES (1, 2, 'x', 0)",
+        "DROP TABLE flights",
+    ],
+)
+@pytest.mark.parametrize("make", [_sqlite, _duckdb])
+def test_writing_is_refused_t29(make, query: str, tmp_path: Path) -> None:  # noqa: ANN001 (a maker)
+    url = make(tmp_path)
+
+    with pytest.raises(InputError) as caught:
+        _spooled(url, tmp_path, query)
+
+    assert caught.value.code is Reason.SOURCE
+    assert len(_read(_spooled(url, tmp_path))) == 3
+
+
+def test_postgresql_refuses_to_write_t29(server: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        _spooled(server, tmp_path, "DELETE FROM flights")
+
+    assert caught.value.code is Reason.SOURCE
+    assert len(_read(_spooled(server, tmp_path))) == 3
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('{folder}/secret.csv')",
+        "ATTACH '{folder}/other.duckdb'",
+        "INSTALL httpfs",
+        "COPY flights TO '{folder}/out.csv'",
+    ],
+)
+def test_duckdb_reaches_nothing_but_its_file_t28(query: str, tmp_path: Path) -> None:
+    url = _duckdb(tmp_path)
+    (tmp_path / "secret.csv").write_text("a\n1\n", encoding="utf-8")
+
+    with pytest.raises(InputError) as caught:
+        _spooled(url, tmp_path, query.format(folder=tmp_path))
+
+    assert caught.value.code is Reason.SOURCE
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://ann:s3cr3t@127.0.0.1:1/db",
+        "postgresql://127.0.0.1:1/db?user=ann&password=s3cr3t",
+        "sqlite:////nowhere/s3cr3t.db",
+    ],
+)
+def test_absent_database_is_told_without_its_secrets_f056_t26(
+    url: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="env:TEST_WAREHOUSE") as caught:
+        _spooled(url, tmp_path)
+
+    assert caught.value.code is Reason.SOURCE
+    assert "s3cr3t" not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert not list((tmp_path / "work").glob("*.parquet"))
+
+
+def test_wrong_password_is_not_repeated_t25(server: str, tmp_path: Path) -> None:
+    wrong = server.replace("pw%2F%C3%A4%401", "not%2Fit")
+
+    with pytest.raises(InputError) as caught:
+        _spooled(wrong, tmp_path)
+
+    assert "not/it" not in str(caught.value)
+    assert "not%2Fit" not in str(caught.value)
+
+
+def test_query_that_fails_half_way_leaves_nothing_f056(
+    server: str, tmp_path: Path
+) -> None:
+    query = "SELECT 1 / (100000 - i) AS x FROM generate_series(1, 200000) AS i"
+
+    with pytest.raises(InputError, match="division by zero") as caught:
+        _spooled(server, tmp_path, query)
+
+    assert caught.value.code is Reason.SOURCE
+    assert not list((tmp_path / "work").glob("*.parquet"))
+
+
+@pytest.mark.parametrize("text", ["", "not an address"])
+def test_empty_connection_says_what_it_must_hold(text: str, tmp_path: Path) -> None:
+    (tmp_path / "where").write_text(text, encoding="utf-8")
+    source = SqlSource(sql=QUERY, connection="file:where")
+
+    with pytest.raises(InputError, match="must hold the address") as caught:
+        spool_sql(source, tmp_path, "reference", tmp_path)
+
+    assert caught.value.code is Reason.SOURCE
+
+
+def test_address_may_be_kept_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "where").write_text(_sqlite(tmp_path) + "\n", encoding="utf-8")
+    source = SqlSource(sql=QUERY, connection="file:where")
+
+    path = spool_sql(source, tmp_path, "reference", tmp_path / "work")
+
+    assert len(_read(path)) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "shown"),
+    [
+        ("for ann: s3", "postgresql://ann:s3@h/d", "for ***: ***"),
+        ("key s4 and a b", "x://h/d?password=s4&k=a%20b", "key *** and ***"),
+        ("all x://h/d", "x://h/d", "all ***"),
+    ],
+)
+def test_masked_text_holds_no_secret_t26(text: str, url: str, shown: str) -> None:
+    assert masked(text, url) == shown
+
+
+def _case_file(reference: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "name": "plain",
+        "title": "From a warehouse",
+        "model": {"callable": "none.py:f", "task": "binary", "features": ["x", "name"]},
+        "data": {"reference": reference, "target": "y"},
+    }
+
+
+def test_case_reads_its_table_from_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAREHOUSE", _sqlite(tmp_path))
+    file = CaseFile.model_validate(
+        _case_file({"sql": QUERY, "connection": "env:WAREHOUSE"})
+    )
+
+    case = load_case(file, base=tmp_path, model=half)
+
+    assert case.table("reference").n_rows == 3
+    assert case.features == ("x", "name")
+
+
+@pytest.mark.parametrize(
+    "connection", ["postgresql://ann:s3cr3t@host/db", "env:", "WAREHOUSE", "env:A B"]
+)
+def test_literal_address_is_refused_t24(connection: str, tmp_path: Path) -> None:
+    path = tmp_path / "case.toml"
+    path.write_text(
+        'name = "plain"\ntitle = "t"\n[model]\npath = "m.skops"\ntask = "binary"\n'
+        f'[data]\nreference = {{sql = "SELECT 1", connection = "{connection}"}}\n'
+        'target = "y"\n',
+        encoding="utf-8",
+    )
+
+    with pytest.raises(CaseError, match="env:NAME") as caught:
+        load_case(path)
+
+    assert "s3cr3t" not in str(caught.value)
