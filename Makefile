@@ -76,7 +76,7 @@ endif
 
 # Some tests read tables from a PostgreSQL server of their own.
 database:
-	if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
+	@if ! ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 \
 	  && command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	  apt-get install -y -qq --no-install-recommends postgresql >/dev/null; fi
