@@ -7,6 +7,7 @@ wider one as its parent, and the widest have "any".
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,10 +88,21 @@ def pattern_counts(counts: npt.NDArray[np.int64], axes: Sequence[Axis]) -> Ints:
     (v1, ..., vd) array of int
         Rows by the values of d attributes, "any" included.
     """
-    found = counts
-    for place, axis in enumerate(axes):
+    return _along(counts, [axis.members for axis in axes])
+
+
+def cells_inside(patterns: Bools, axes: Sequence[Axis]) -> Bools:
+    """Return the (n1, ..., nd) cells that lie in any of the patterns given as true."""
+    inside: Bools = _along(patterns, [axis.members.T for axis in axes]) > 0
+    return inside
+
+
+def _along(values: npt.NDArray[Any], matrices: Sequence[Bools]) -> Ints:
+    """Return d-dimensional values multiplied by a matrix along each dimension."""
+    found = values.astype(float)
+    for place, matrix in enumerate(matrices):
         # Whole numbers below 2**53 stay exact in floating point.
-        moved = np.tensordot(axis.members.astype(float), found, axes=(1, place))
+        moved = np.tensordot(matrix.astype(float), found, axes=(1, place))
         found = np.moveaxis(moved, 0, place)
     rounded: Ints = np.rint(found).astype(np.int64)
     return rounded

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from readiness.case import Case
+from readiness.checks.coverage._edges import rounded_edges
 from readiness.checks.coverage._rows import numbers, readable
 from readiness.checks.coverage._seen import encoded
 from readiness.errors import CaseError, NotAssessedError, Reason
@@ -15,14 +16,12 @@ from readiness.patterns import Axis, half_lines, plain_axis
 from readiness.profiles import ColumnProfile, profile
 from readiness.row_hashes import sampled
 from readiness.scoring import require_rescoring, score_frame
-from readiness.stats import Floats, Ints
+from readiness.stats import Ints
 from readiness.tables import Table
 from readiness.text import number, visible
 
 MOST_ATTRIBUTES = 8
 MOST_VALUES = 120  # of a categorical attribute; the rarer ones are counted together
-CELLS_WANTED = 8  # over what the base table spans
-STEPS = np.array([1.0, 2.0, 2.5, 5.0, 10.0])
 KINDS = ("numeric", "categorical", "boolean")
 ASKED_ROWS = 2000
 ASKED_CELLS = 120_000  # rows times features asked for their weight
@@ -116,8 +115,8 @@ class Chosen:
     attributes : tuple of Attribute
     how : str
         A sentence.
-    n_new : mapping of str to int
-        By categorical attribute: values of the other table that base never held.
+    new : mapping of str to tuple of str
+        By categorical feature, most rows first: values that base never held.
     problems : mapping of str to Reason
         Features that cannot be an attribute.
     """
@@ -174,18 +173,25 @@ def choose(
         _cut(case, name, seen[name], met[name], options["domains"].get(name, ()))
         for name in kept[:MOST_ATTRIBUTES]
     )
-    new = {
-        name: tuple(one for one in met[name].categories if one not in known)
-        for name in kept
-        for known in [seen[name].categories]
-        if case.columns[name].kind != "numeric"
-    }
+    new = _new({name: (seen[name].categories, met[name].categories) for name in kept})
     return Chosen(
         attributes=attributes,
         how=how,
-        new={name: found for name, found in new.items() if found},
+        new=new,
         problems=problems,
     )
+
+
+def _new(
+    categories: Mapping[str, tuple[Mapping[str, int], Mapping[str, int]]],
+) -> dict[str, tuple[str, ...]]:
+    """Return the values that were never seen, of the feature with most rows first."""
+    rows = {
+        name: {one: n for one, n in met.items() if one not in seen}
+        for name, (seen, met) in categories.items()
+    }
+    ordered = sorted(rows, key=lambda name: -sum(rows[name].values()))
+    return {name: tuple(rows[name]) for name in ordered if rows[name]}
 
 
 def _require_features(case: Case, names: Iterable[str]) -> None:
@@ -256,45 +262,3 @@ def _cut(
     ordered = sorted(total, key=lambda label: (-total[label], label))
     values = list(dict.fromkeys([*declared, *ordered]))[:MOST_VALUES]
     return Attribute(name=name, values=tuple(values))
-
-
-def rounded_edges(
-    seen: ColumnProfile, met: ColumnProfile, *, whole: bool = False
-) -> Floats:
-    """Return rounded edges that span what one table held and the other meets.
-
-    Parameters
-    ----------
-    seen, met : ColumnProfile
-        Of a numeric column; the step follows from what `seen` spans, and doubles
-        beyond it, so that a wild value does not hide the rest.
-    whole : bool
-        The column holds whole numbers only.
-
-    Returns
-    -------
-    (m,) array of float
-        Increasing, at least one.
-    """
-    spans = [(one.quantile(0.01), one.quantile(0.99)) for one in (seen, met)]
-    known = [one for one in spans if np.isfinite(one).all()]
-    low, high = known[0]
-    low_met, high_met = known[-1]
-    wide = high - low or high_met - low_met or abs(low) or 1.0
-    step = _nice(wide / CELLS_WANTED)
-    step = max(step, 1.0) if whole else step
-    inner = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
-    steps = step * np.cumsum(2.0 ** np.arange(6))
-    above = inner[-1] + steps[inner[-1] + steps < high_met]
-    below = inner[0] - steps[inner[0] - steps > low_met]
-    edges = np.unique(np.round(np.concatenate([below, inner, above]) / step) * step)
-    # Edges beyond both tables part nothing from nothing.
-    lowest = np.nanmin([seen.minimum, met.minimum])
-    highest = np.nanmax([seen.maximum, met.maximum])
-    useful = edges[(edges >= lowest) & (edges < highest)]
-    return np.round(useful if len(useful) else edges[:1], 12)
-
-
-def _nice(width: float) -> float:
-    power = 10.0 ** np.floor(np.log10(width))
-    return float(STEPS[np.argmin(np.abs(STEPS - width / power))] * power)

@@ -1,6 +1,6 @@
 """Rows and blocks counted by the cells of a few attributes, in one pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 from math import prod
@@ -20,13 +20,7 @@ from readiness.pattern_groups import (
     no_groups,
     unpacked,
 )
-from readiness.patterns import (
-    Bools,
-    first_blocks,
-    maximal_patterns,
-    pattern_blocks,
-    pattern_counts,
-)
+from readiness.patterns import first_blocks
 from readiness.stats import Ints
 
 Combination = tuple[int, ...]
@@ -182,93 +176,6 @@ def level_of(attributes: Sequence[Attribute], wanted: int) -> tuple[int, int]:
         if sum(prod(some) for some in combinations(sizes, level)) <= MOST_CELLS
     ]
     return max(fits, default=1), wanted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """One uncovered pattern that production meets.
-
-    Parameters
-    ----------
-    values : mapping of int to int
-        Value of the axis by attribute.
-    base_rows, base_blocks, rows : int
-        Rows and blocks of the base table, and rows of the other. Blocks are exact
-        below the number that decides, and at least that number else.
-    known_rows : int or None
-        Rows of the reference; None where it stands for one of the two.
-    """
-
-    values: Mapping[int, int]
-    base_rows: int
-    base_blocks: int
-    rows: int
-    known_rows: int | None = None
-
-
-def situations(
-    count: CountCells, base: Cells, other: Cells, known: Cells | None, min_rows: int
-) -> tuple[list[Situation], list[Bools]]:
-    """Return the maximal uncovered patterns that the other table meets.
-
-    Parameters
-    ----------
-    count : CountCells
-    base, other, known : Cells
-        Of the table that was seen, of the one held against it, and of the reference
-        where it is neither.
-    min_rows : int
-        Fewer rows, or fewer than ``count.n_blocks`` blocks where blocks are declared,
-        leave a pattern uncovered.
-
-    Returns
-    -------
-    list of Situation
-        Most rows of the other table first.
-    list of array of bool
-        By combination: the cells inside any of them.
-    """
-    found: dict[tuple[tuple[int, int], ...], Situation] = {}
-    inside = []
-    by_block = len(base.blocks) > 0
-    for combination, start, end in zip(
-        count.combinations, count.offsets()[:-1], count.offsets()[1:], strict=True
-    ):
-        shape = count.shape(combination)
-        axes = [count.attributes[one].axis for one in combination]
-        n_base = pattern_counts(base.rows[start:end].reshape(shape), axes)
-        n_other = pattern_counts(other.rows[start:end].reshape(shape), axes)
-        n_known = None
-        if known is not None:
-            n_known = pattern_counts(known.rows[start:end].reshape(shape), axes)
-        here = (base.cells >= start) & (base.cells < end)
-        n_blocks = pattern_blocks(
-            base.cells[here] - start, base.blocks[here], shape, axes, count.n_blocks
-        )
-        uncovered = n_base < min_rows
-        if by_block:
-            uncovered |= n_blocks < count.n_blocks
-        maximal = maximal_patterns(uncovered, axes) & (n_other > 0)
-        cells = np.zeros(shape, dtype=bool)
-        for place in np.argwhere(maximal):
-            at = tuple(int(one) for one in place)
-            members = [axis.members[v] for axis, v in zip(axes, at, strict=True)]
-            cells[np.ix_(*members)] = True
-            values = {
-                one: v
-                for one, v, axis in zip(combination, at, axes, strict=True)
-                if v != len(axis.parents) - 1
-            }
-            found[tuple(values.items())] = Situation(
-                values=values,
-                base_rows=int(n_base[at]),
-                base_blocks=int(n_blocks[at]),
-                rows=int(n_other[at]),
-                known_rows=None if n_known is None else int(n_known[at]),
-            )
-        inside.append(cells)
-    ordered = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))
-    return [one for _, one in ordered], inside
 
 
 def _counted(keys: Ints, size: int) -> tuple[Ints, Ints]:

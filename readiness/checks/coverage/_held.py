@@ -1,10 +1,9 @@
 """The list of situations to name first, held against the rows of every table."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from readiness.case import Case
-from readiness.checks.coverage._cells import CountCells, Situation
+from readiness.checks.coverage._cells import CountCells
 from readiness.checks.coverage._pattern_report import Line
 from readiness.checks.coverage._rows import keys_of, passed
 from readiness.checks.coverage._shares import share_intervals
@@ -12,11 +11,10 @@ from readiness.checks.coverage._situations import (
     MOST_CANDIDATES,
     CountMet,
     Met,
-    cells_alone,
     listed,
 )
 from readiness.checks.coverage._there import metric_there
-from readiness.patterns import Bools
+from readiness.checks.coverage._uncovered import Uncovered
 from readiness.stats import Interval, no_interval
 from readiness.tables import Table
 
@@ -49,8 +47,7 @@ def held_against(
     case: Case,
     tables: tuple[Table, Table],
     count: CountCells,
-    found: Sequence[Situation],
-    inside: Sequence[Bools],
+    found: Uncovered,
 ) -> Held:
     """Return the lines of the list, and the shares of rows in any situation.
 
@@ -60,18 +57,15 @@ def held_against(
     tables : tuple of Table
         What was seen, and what is held against it.
     count : CountCells
-    found : sequence of Situation
-        Most met first.
-    inside : sequence of array of bool
-        By combination: the cells inside any of them.
+    found : Uncovered
     """
     base, other = tables
-    candidates = tuple(found[:MOST_CANDIDATES])
+    candidates = tuple(found.situations[:MOST_CANDIDATES])
     ask = CountMet(
         attributes=count.attributes,
         combinations=count.combinations,
-        inside=tuple(inside),
-        alone=cells_alone(count.attributes, found),
+        inside=found.inside,
+        alone=found.alone,
         candidates=candidates,
         keys=keys_of(case, other),
     )

@@ -1,6 +1,5 @@
 """The sentences of uncovered patterns, for a committee."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +64,8 @@ def sentences(
             f"{words.unseen(answer.min_rows, count.n_blocks)}, so that it covers "
             "nothing."
         )
-    notes += [_new(n, values, words, answer) for n, values in chosen.new.items()]
+    if chosen.new:
+        notes.append(_new(words, answer, chosen))
     total, least, n_served = answer.collect
     if n_served:
         all_of = (
@@ -148,15 +148,17 @@ def _first(words: Words, count: CountCells, answer: Answer) -> str:
     return f"{told}."
 
 
-def _new(name: str, values: Sequence[str], words: Words, answer: Answer) -> str:
-    n_more = len(values) - NAMED
-    named = ", ".join(visible(one, 20) for one in values[:NAMED])
-    named = f": {named} and {n_more:,} more" if n_more > 0 else f": {named}"
-    if name in answer.sensitive:
-        named = ""
-    are = "is" if len(values) == 1 else "are"
-    of = "value" if len(values) == 1 else "values"
-    return (
-        f"{len(values):,} {of} of {visible(name, 40)} {are} new to the model, which "
-        f"the {words.base} table does not hold{named}."
-    )
+def _new(words: Words, answer: Answer, chosen: Chosen) -> str:
+    """Return which features hold values the model has not seen, most rows first."""
+    told = []
+    for name, values in list(chosen.new.items())[:NAMED]:
+        n_more = len(values) - NAMED
+        named = ", ".join(visible(one, 20) for one in values[:NAMED])
+        named = f" ({named} and {n_more:,} more)" if n_more > 0 else f" ({named})"
+        if name in answer.sensitive:
+            named = ""
+        of = "value" if len(values) == 1 else "values"
+        told.append(f"{len(values):,} {of} of {visible(name, 40)}{named}")
+    n_more = len(chosen.new) - NAMED
+    told += [f"values of {n_more:,} more features"] if n_more > 0 else []
+    return f"New, not in any {words.base} row: {'; '.join(told)}."

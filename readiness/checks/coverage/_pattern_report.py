@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from readiness.checks.coverage._attributes import Attribute
-from readiness.checks.coverage._cells import CountCells, Situation
+from readiness.checks.coverage._cells import CountCells
 from readiness.checks.coverage._situations import lacking, lacking_blocks
+from readiness.checks.coverage._uncovered import Situation
 from readiness.stats import Interval
 from readiness.text import interval, number
 
@@ -55,6 +56,12 @@ class Words:
     other: str
     blocks: str
     metric: str
+
+    def counted(self, n: int) -> str:
+        """Return the word for n blocks."""
+        if n > 1:
+            return self.blocks
+        return {"entities": "entity"}.get(self.blocks, self.blocks.removesuffix("s"))
 
     def unseen(self, min_rows: int, min_blocks: int) -> str:
         """Return when a situation is uncovered."""
@@ -143,7 +150,7 @@ def shopping_list(
         row = {
             "situation": phrase(count.attributes, one.situation),
             f"{words.base} rows": f"{one.base_rows:,}",
-            f"{words.base} {words.blocks}": f"{one.base_blocks:,}",
+            **_blocks_of(one, count, words),
             f"share of {words.other}": told_share(one.share),
             "share of reference": told_share(one.known),
             "adds": number(one.added / n_rows, "share"),
@@ -153,7 +160,7 @@ def shopping_list(
         if is_sensitive(count.attributes, one.situation, sensitive):
             if one.base_rows < SMALL_CELL:
                 row[f"{words.base} rows"] = few
-                row[f"{words.base} {words.blocks}"] = few
+                row |= dict.fromkeys(_blocks_of(one, count, words), few)
                 row["to collect"] = f"up to {min_rows} rows"
             if one.rows < SMALL_CELL:
                 row |= dict.fromkeys([f"share of {words.other}", "adds"], f"{few} rows")
@@ -164,11 +171,17 @@ def shopping_list(
     return pd.DataFrame(rows)
 
 
+def _blocks_of(one: Line, count: CountCells, words: Words) -> dict[str, str]:
+    """Return the column of blocks, where they are declared."""
+    if not count.n_blocks:
+        return {}
+    return {f"{words.base} {words.blocks}": f"{one.base_blocks:,}"}
+
+
 def _to_collect(one: Situation, count: CountCells, min_rows: int, words: Words) -> str:
     rows, blocks = lacking(one, min_rows, 0), lacking_blocks(one, count.n_blocks)
-    told = [f"{rows:,} rows"] if rows else []
-    unit = words.blocks.removesuffix("s") if blocks == 1 else words.blocks
-    told += [f"{blocks} more {unit}"] if blocks else []
+    told = [f"{rows:,} row{'s' if rows > 1 else ''}"] if rows else []
+    told += [f"{blocks} more {words.counted(blocks)}"] if blocks else []
     return " on ".join(told)
 
 

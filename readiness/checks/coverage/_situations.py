@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from readiness.checks.coverage._attributes import Attribute
-from readiness.checks.coverage._cells import Combination, CountCells, Situation
+from readiness.checks.coverage._cells import Combination, CountCells
 from readiness.checks.coverage._rows import Keys, clusters_of, weights_of
 from readiness.checks.coverage._shares import (
     KeyedSums,
@@ -17,6 +17,7 @@ from readiness.checks.coverage._shares import (
     merge_sums,
     share_counts,
 )
+from readiness.checks.coverage._uncovered import Situation
 from readiness.patterns import Bools, rows_to_collect
 from readiness.stats import Ints
 
@@ -108,17 +109,6 @@ class CountMet:
             together=merge_sums(a.together, b.together),
             lines=(*a.lines, *b.lines),
         )
-
-
-def cells_alone(
-    attributes: Sequence[Attribute], found: Sequence[Situation]
-) -> tuple[Bools, ...]:
-    """Return, by attribute, the cells inside any situation of this one alone."""
-    cells = [np.zeros(one.n_cells, dtype=bool) for one in attributes]
-    for one in found:
-        for place, value in one.values.items() if len(one.values) == 1 else ():
-            cells[place] |= attributes[place].axis.members[value]
-    return tuple(cells)
 
 
 def listed(

@@ -8,7 +8,7 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.coverage._attributes import Attribute, choose
-from readiness.checks.coverage._cells import Cells, CountCells, level_of, situations
+from readiness.checks.coverage._cells import Cells, CountCells, level_of
 from readiness.checks.coverage._held import Held, held_against
 from readiness.checks.coverage._map import draw_map, map_table
 from readiness.checks.coverage._pattern_notes import Answer, sentences
@@ -21,6 +21,7 @@ from readiness.checks.coverage._rows import compared_tables, keys_of, passed
 from readiness.checks.coverage._shares import share_difference
 from readiness.checks.coverage._situations import MOST_COLLECTED, collected
 from readiness.checks.coverage._there import impossible_regions
+from readiness.checks.coverage._uncovered import search
 from readiness.errors import Reason
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import empty_row, no_interval, summary_frame, summary_row
@@ -94,8 +95,9 @@ def measure(case: Case, options: Options) -> Measurement:
     known = None
     if other.name != "reference":
         known = _counted(case, count, case.table("reference"))
-    found, inside = situations(count, seen, met, known, min_rows)
-    held = held_against(case, (base, other), count, found, inside)
+    uncovered = search(count, seen, met, known, min_rows)
+    found = uncovered.situations
+    held = held_against(case, (base, other), count, uncovered)
     closest = found[:MOST_COLLECTED]
     sensitive = frozenset(n for n, one in case.columns.items() if one.sensitive)
     answer = Answer(
@@ -109,7 +111,7 @@ def measure(case: Case, options: Options) -> Measurement:
     words = Words(
         base=base.name,
         other=other.name,
-        blocks=block_word(case.block),
+        blocks=_blocks(case, count),
         metric=metric_words(case.metric.name),
     )
     n_rows = (other.n_rows, 0 if known is None else known.n_rows)
@@ -131,6 +133,11 @@ def measure(case: Case, options: Options) -> Measurement:
         },
         notes=sentences(words, count, answer, chosen),
     )
+
+
+def _blocks(case: Case, count: CountCells) -> str:
+    is_entity = count.keys.entity and not (count.keys.time or count.keys.block)
+    return "entities" if is_entity else block_word(case.block)
 
 
 def _counter(

@@ -1,0 +1,51 @@
+"""Rounded edges of a numeric attribute, in its own unit."""
+
+import numpy as np
+
+from readiness.profiles import ColumnProfile
+from readiness.stats import Floats
+
+CELLS_WANTED = 8  # over what the base table spans
+STEPS = np.array([1.0, 2.0, 2.5, 5.0, 10.0])
+
+
+def rounded_edges(
+    seen: ColumnProfile, met: ColumnProfile, *, whole: bool = False
+) -> Floats:
+    """Return rounded edges that span what one table held and the other meets.
+
+    Parameters
+    ----------
+    seen, met : ColumnProfile
+        Of a numeric column; the step follows from what `seen` spans, and doubles
+        beyond it, so that a wild value does not hide the rest.
+    whole : bool
+        The column holds whole numbers only.
+
+    Returns
+    -------
+    (m,) array of float
+        Increasing, at least one.
+    """
+    spans = [(one.quantile(0.01), one.quantile(0.99)) for one in (seen, met)]
+    known = [one for one in spans if np.isfinite(one).all()]
+    low, high = known[0]
+    low_met, high_met = known[-1]
+    wide = high - low or high_met - low_met or abs(low) or 1.0
+    step = _nice(wide / CELLS_WANTED)
+    step = max(step, 1.0) if whole else step
+    inner = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
+    steps = step * np.cumsum(2.0 ** np.arange(6))
+    above = inner[-1] + steps[inner[-1] + steps < high_met]
+    below = inner[0] - steps[inner[0] - steps > low_met]
+    edges = np.unique(np.round(np.concatenate([below, inner, above]) / step) * step)
+    # Edges beyond both tables part nothing from nothing.
+    lowest = np.nanmin([seen.minimum, met.minimum])
+    highest = np.nanmax([seen.maximum, met.maximum])
+    useful = edges[(edges >= lowest) & (edges < highest)]
+    return np.round(useful if len(useful) else edges[:1], 12)
+
+
+def _nice(width: float) -> float:
+    power = 10.0 ** np.floor(np.log10(width))
+    return float(STEPS[np.argmin(np.abs(STEPS - width / power))] * power)
