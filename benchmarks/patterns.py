@@ -100,7 +100,7 @@ def pandas_group_bys(path: Path) -> int:
 
 def uncovered_on_adult(path: Path) -> int:
     """Return the maximal uncovered patterns of seven attributes, counting included."""
-    rows = pd.read_parquet(path, columns=SEVEN).astype(str)
+    rows = pd.read_parquet(path, columns=SEVEN).astype(object).fillna("missing")
     codes = np.column_stack([pd.factorize(rows[one])[0] for one in SEVEN])
     n_values = [rows[one].nunique() for one in SEVEN]
     return len(maximal_uncovered(codes, n_values, 30))
@@ -170,7 +170,7 @@ def section(n_rows: int, rounds: int, adult: Path | None) -> str:
             f"imports. readiness {__version__}, pandas {pd.__version__}, "
             f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}."
         ),
-        "Made by `python benchmarks/patterns.py`.",
+        "Made by `python benchmarks/patterns.py --adult FILE`.",
         "",
         "| how | work | whole process | CPU | peak | work: ours ÷ theirs |",
         "|---|---|---|---|---|---|",
