@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 
 from readiness.case import load_case
+from readiness.checks.coverage._attributes import Attribute
+from readiness.checks.coverage._cells import level_of
 from readiness.checks.coverage.uncovered_patterns import CHECK
 from readiness.errors import CaseError, NotAssessedError, Reason
 from readiness.flights import demo_case
@@ -198,6 +200,146 @@ def test_rows_of_small_sensitive_situations_are_not_told() -> None:
     assert np.isnan(got.loc["Kiel", "training_rows"]).all()
 
 
+def test_small_sensitive_numbers_stand_nowhere() -> None:
+    training = _rows(4000, 1)
+    training.loc[:4, "city"] = "Kiel"
+    case = plain_case(
+        features=["temp", "city"],
+        data={"time": "day"},
+        columns={"city": {"sensitive": True}},
+        training=training,
+        reference=_rows(4000, 2),
+        current=_rows(4000, 3).assign(city="Kiel"),
+    )
+
+    got = measure(NAME, case)
+
+    first = got.tables["shopping_list"].iloc[0]
+    cells = got.tables["map"].set_index("cell")
+    assert first["situation"] == "city = Kiel"
+    assert first["training rows"] == first["training days"] == "under 10"
+    assert first["to collect"] == "up to 30 rows"
+    assert "fewer than 10 training rows;" in got.notes[0]
+    assert np.isnan(cells.loc["Kiel", "base_rows"])
+
+
+def test_small_training_table_is_no_pass() -> None:
+    few = _rows(4000, 1)
+    few = few[few["day"] < "2024-01-04"]
+    case = _case(training=few, reference=_rows(4000, 2), current=_rows(4000, 3))
+
+    got = measure(NAME, case)
+
+    assert findings(NAME, case)[f"{EXCESS}/"].status is Status.NOT_ASSESSED
+    assert values(got, SHARE)[""] == 1.0
+    assert any("as a whole" in note for note in got.notes)
+
+
+def test_share_of_one_attribute_alone_stands_beside_the_whole() -> None:
+    current = _rows(4000, 3, hot=0.3)
+    current.loc[(current["temp"] < 5) & (current["city"] == "Ulm"), "temp"] = 1.0
+    training = _rows(4000, 1)
+    training = training[~((training["temp"] < 5) & (training["city"] == "Ulm"))]
+
+    got = values(
+        measure(
+            NAME, _case(training=training, reference=_rows(4000, 2), current=current)
+        ),
+        SHARE,
+    )
+
+    is_hot = current["temp"] > 20
+    is_cold = (current["temp"] == 1.0) & (current["city"] == "Ulm")
+    assert got["level=1"] == pytest.approx(is_hot.mean())
+    assert got[""] == pytest.approx((is_hot | is_cold).mean())
+
+
+def _categories(n_rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    return with_target(
+        pd.DataFrame(
+            rng.integers(0, 3, (n_rows, 3)).astype(str), columns=["a", "b", "c"]
+        )
+    )
+
+
+def test_categories_alone_are_combined_three_at_a_time() -> None:
+    rows = _categories(6000, 1)
+    is_out = (rows["a"] == "1") & (rows["b"] == "2") & (rows["c"] == "0")
+    case = plain_case(features=["a", "b", "c"], training=rows[~is_out], reference=rows)
+
+    three = measure(NAME, case).tables["patterns"]
+    two = measure(NAME, case, level=2).tables["patterns"]
+
+    assert three[["a", "b", "c"]].to_numpy().tolist() == [["1", "2", "0"]]
+    assert two.empty
+
+
+def test_depth_that_does_not_fit_is_said() -> None:
+    wide = [Attribute(name=f"x{n}", values=tuple("ab" * 60)) for n in range(8)]
+
+    assert level_of(wide, 0) == (2, 3)
+    assert level_of(wide[:3], 0) == (3, 3)
+    assert level_of([*wide[:3], Attribute(name="z", edges=(1.0,))], 0) == (2, 2)
+
+
+def test_declared_values_are_asked_for_before_production_meets_them() -> None:
+    rows = _categories(3000, 1)
+    case = plain_case(features=["a", "b"], training=rows, reference=rows)
+    domain = ["0", "1", "2", "3"]
+
+    plain = measure(NAME, case).tables["patterns"]
+    asked = measure(NAME, case, domains={"a": domain}).tables["patterns"]
+    spared = measure(NAME, case, domains={"a": domain}, impossible=[{"a": "3"}]).tables[
+        "patterns"
+    ]
+
+    assert plain.empty
+    assert asked[["a", "traffic_share", "rows_to_collect"]].to_numpy().tolist() == [
+        ["3", 0.0, 30]
+    ]
+    assert spared.empty
+
+
+def test_nobody_is_asked_to_collect_the_impossible() -> None:
+    rows = _categories(3000, 1)
+    is_out = (rows["a"] == "1") & (rows["b"] == "2")
+    case = plain_case(features=["a", "b"], training=rows[~is_out], reference=rows)
+
+    got = measure(NAME, case, impossible=[{"a": "1", "b": "2"}])
+
+    assert got.tables["shopping_list"]["to collect"].tolist() == ["declared impossible"]
+    assert not any("well chosen" in note for note in got.notes)
+
+
+@pytest.mark.slow
+def test_nothing_is_in_excess_where_nothing_changed() -> None:
+    hits, fails, n_runs = 0, 0, 100
+    rng = np.random.default_rng(0)
+    training = _thin(800, rng)
+    for _ in range(n_runs):
+        case = plain_case(
+            features=["a", "b"],
+            training=training,
+            reference=_thin(1500, rng),
+            current=_thin(1500, rng),
+        )
+        summary = measure(NAME, case).summary.set_index(["metric", "group"])
+        excess = summary.loc[(EXCESS, "")]
+        hits += excess["ci_low"] <= 0 <= excess["ci_high"]
+        fails += excess["ci_low"] > 0.05
+
+    # Nominal 90 %: at most 4 standard errors of 3 points below; no false alarm.
+    assert hits >= 78
+    assert fails == 0
+
+
+def _thin(n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Return rows of two attributes with many rare values."""
+    rare = rng.geometric(0.2, (n_rows, 2)).clip(max=15).astype(str)
+    return with_target(pd.DataFrame(rare, columns=["a", "b"]))
+
+
 @pytest.mark.parametrize("option", ["attributes", "domains"])
 def test_unknown_attribute_is_an_error(option: str) -> None:
     case = _case(training=_rows(100, 1), reference=_rows(100, 2))
@@ -233,6 +375,7 @@ def test_without_current_rows_the_excess_is_not_assessed() -> None:
     assert findings(NAME, case)[f"{EXCESS}/"].status is Status.NOT_ASSESSED
 
 
+@pytest.mark.slow
 def test_summer_comes_first_on_the_flights() -> None:
     case = load_case(demo_case())
     folder = demo_case().parent

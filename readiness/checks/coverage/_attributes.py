@@ -38,6 +38,8 @@ class Attribute:
         Of a numeric attribute: cells are "up to edge 0", ..., "above the last".
     values : tuple of str
         Of a categorical one, as text; a last cell holds all other values.
+    n_declared : int
+        The first so many of `values` are declared: expected, met or not.
 
     Notes
     -----
@@ -48,6 +50,7 @@ class Attribute:
     unit: str = ""
     edges: tuple[float, ...] = ()
     values: tuple[str, ...] = ()
+    n_declared: int = 0
 
     @property
     def is_numeric(self) -> bool:
@@ -261,4 +264,5 @@ def _cut(
     declared = [str(one) for one in domain]
     ordered = sorted(total, key=lambda label: (-total[label], label))
     values = list(dict.fromkeys([*declared, *ordered]))[:MOST_VALUES]
-    return Attribute(name=name, values=tuple(values))
+    n_declared = len(dict.fromkeys(declared))
+    return Attribute(name=name, values=tuple(values), n_declared=n_declared)

@@ -111,7 +111,9 @@ def pattern_table(
                 "reference_share": _told(
                     one.known_rows, n_rows[1], is_private=is_private
                 ),
-                "rows_to_collect": np.nan if hidden else to_collect,
+                "rows_to_collect": to_collect
+                if one.can_occur and not hidden
+                else np.nan,
             }
         )
     named = [one.name for one in count.attributes]
@@ -179,6 +181,8 @@ def _blocks_of(one: Line, count: CountCells, words: Words) -> dict[str, str]:
 
 
 def _to_collect(one: Situation, count: CountCells, min_rows: int, words: Words) -> str:
+    if not one.can_occur:
+        return "declared impossible"
     rows, blocks = lacking(one, min_rows, 0), lacking_blocks(one, count.n_blocks)
     told = [f"{rows:,} row{'s' if rows > 1 else ''}"] if rows else []
     told += [f"{blocks} more {words.counted(blocks)}"] if blocks else []

@@ -1,7 +1,7 @@
 """Situations held against rows: how often they are met, and which to name first."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -162,8 +162,10 @@ def collected(
     found: Sequence[Situation],
     impossible: Sequence[Bools],
     min_rows: int,
-) -> tuple[int, int]:
+) -> tuple[int, int, int]:
     """Return the rows that would cover situations, and how many are needed at least.
+
+    The third number counts the situations: all that can occur.
 
     Parameters
     ----------
@@ -174,15 +176,30 @@ def collected(
         Combinations that cannot occur, as `region`.
     min_rows : int
     """
+    found = [one for one in found if one.can_occur]
     if not found:
-        return 0, 0
+        return 0, 0, 0
     attribute = np.repeat(
         np.arange(len(count.attributes)), [one.n_cells for one in count.attributes]
     )
     regions = np.array([region(count.attributes, one.values) for one in found])
     needs = np.array([lacking(one, min_rows, count.n_blocks) for one in found])
     forbidden = np.array(impossible, dtype=bool).reshape(-1, regions.shape[1])
-    return rows_to_collect(regions, attribute, needs, forbidden)
+    total, least = rows_to_collect(regions, attribute, needs, forbidden)
+    return total, least, len(found)
+
+
+def expected(
+    count: CountCells, found: Sequence[Situation], impossible: Sequence[Bools]
+) -> list[Situation]:
+    """Return situations without those that cannot occur, unless they were met."""
+    kept = []
+    for one in found:
+        own = region(count.attributes, one.values)
+        can_occur = not any(bool((~own | each).all()) for each in impossible)
+        if one.rows or can_occur:
+            kept.append(replace(one, can_occur=can_occur))
+    return kept
 
 
 def lacking(one: Situation, min_rows: int, min_blocks: int) -> int:

@@ -19,7 +19,7 @@ from readiness.stats import Ints
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """One uncovered pattern that production meets.
+    """One uncovered pattern that production meets, or that is declared to occur.
 
     Parameters
     ----------
@@ -30,6 +30,8 @@ class Situation:
         below the number that decides, and at least that number else.
     known_rows : int or None
         Rows of the reference; None where it stands for one of the two.
+    can_occur : bool
+        Not declared impossible.
     """
 
     values: Mapping[int, int]
@@ -37,16 +39,18 @@ class Situation:
     base_blocks: int
     rows: int
     known_rows: int | None = None
+    can_occur: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Uncovered:
-    """What is uncovered, for rows of any table, and what production meets of it.
+    """What is uncovered, for rows of any table, and what matters of it.
 
     Parameters
     ----------
     situations : list of Situation
-        Maximal uncovered patterns that the other table meets, most rows first.
+        Maximal uncovered patterns that the other table meets, most rows first; then
+        those of declared values alone, met or not.
     inside : tuple of array of bool
         By combination: the cells inside any uncovered pattern, met or not. A share of
         rows of another table would else leave out what only those rows meet.
@@ -97,7 +101,8 @@ def search(
             # The last value is "any".
             only = np.moveaxis(one.uncovered, at, 0)[(slice(None), *[-1] * rest)]
             alone.setdefault(place, cells_inside(only, [one.axes[at]]))
-        maximal = maximal_patterns(one.uncovered, one.axes) & (one.other > 0)
+        matters = (one.other > 0) | _declared(count, combination, one.axes)
+        maximal = maximal_patterns(one.uncovered, one.axes) & matters
         for place in np.argwhere(maximal):
             situation = _situation(one, combination, tuple(map(int, place)))
             found[tuple(situation.values.items())] = situation
@@ -142,6 +147,19 @@ def _counted(
         known=on_known,
         uncovered=uncovered,
     )
+
+
+def _declared(
+    count: CountCells, combination: tuple[int, ...], axes: Sequence[Axis]
+) -> Bools:
+    """Return the patterns whose values are all declared, but for "any"."""
+    found = np.ones((), dtype=bool)
+    for place, axis in zip(combination, axes, strict=True):
+        values = np.arange(len(axis.parents))
+        expected = values < count.attributes[place].n_declared
+        found = found[..., None] & (expected | (values == values[-1]))
+    found[(-1,) * len(axes)] = False  # "any" alone says nothing
+    return found
 
 
 def _situation(

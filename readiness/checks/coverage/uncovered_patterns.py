@@ -19,7 +19,11 @@ from readiness.checks.coverage._pattern_report import (
 )
 from readiness.checks.coverage._rows import compared_tables, keys_of, passed
 from readiness.checks.coverage._shares import share_difference
-from readiness.checks.coverage._situations import MOST_COLLECTED, collected
+from readiness.checks.coverage._situations import (
+    MOST_COLLECTED,
+    collected,
+    expected,
+)
 from readiness.checks.coverage._there import impossible_regions
 from readiness.checks.coverage._uncovered import search
 from readiness.errors import Reason
@@ -96,13 +100,14 @@ def measure(case: Case, options: Options) -> Measurement:
     if other.name != "reference":
         known = _counted(case, count, case.table("reference"))
     uncovered = search(count, seen, met, known, min_rows)
-    found = uncovered.situations
-    held = held_against(case, (base, other), count, uncovered)
-    closest = found[:MOST_COLLECTED]
+    found = expected(count, uncovered.situations, impossible)
+    held = held_against(
+        case, (base, other), count, replace(uncovered, situations=found)
+    )
     sensitive = frozenset(n for n, one in case.columns.items() if one.sensitive)
     answer = Answer(
         held=held,
-        collect=(*collected(count, closest, impossible, min_rows), len(closest)),
+        collect=collected(count, found[:MOST_COLLECTED], impossible, min_rows),
         n_found=len(found),
         min_rows=min_rows,
         wanted_level=wanted,
