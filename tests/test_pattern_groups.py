@@ -1,3 +1,6 @@
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -18,6 +21,7 @@ from readiness.pattern_groups import (
     no_groups,
     unpacked,
 )
+from readiness.scan import scan
 from readiness.tables import table_from_frame
 
 N_VALUES = (3, 1, 4, 2)
@@ -111,3 +115,26 @@ def test_counts_do_not_depend_on_when_groups_are_let_go(
     ]
     assert cells.n_rows == len(rows)
     assert cells.rows.tolist() == np.concatenate(expected).tolist()
+
+
+@pytest.mark.parametrize("block", [None, "day"])
+def test_counts_are_the_same_for_any_number_of_threads(block: str | None) -> None:
+    rng = np.random.default_rng(2)
+    rows = pd.DataFrame(rng.integers(0, 4, (150_000, 3)), columns=["a", "b", "day"])
+    attributes = tuple(
+        Attribute(name=name, values=tuple("0123")) for name in ("a", "b")
+    )
+    count = CountCells(
+        attributes=attributes, level=2, keys=replace(NO_KEYS, block=block), n_blocks=3
+    )
+    table = table_from_frame(rows.astype("str"), "current")
+
+    with ThreadPoolExecutor(1) as alone:
+        one = scan(table, {"": pickle.loads(pickle.dumps(count))}, executor=alone)[""]  # noqa: S301 (our own bytes)
+    many = scan(table, {"": count})[""]
+
+    one, many = count.finish(one), count.finish(many)
+    assert one.rows.tolist() == many.rows.tolist()
+    assert one.cells.tolist() == many.cells.tolist()
+    assert one.blocks.tolist() == many.blocks.tolist()
+    assert len(one.cells) == (16 * 3 if block else 0)

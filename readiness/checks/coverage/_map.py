@@ -25,8 +25,8 @@ def map_table(
 ) -> pd.DataFrame:
     """Return rows of both tables by single cells, for the map.
 
-    Columns: ``attribute, cell, is_numeric, base_rows, base_blocks, rows, thin``. Of a
-    sensitive attribute, numbers below ten are absent.
+    Columns: ``attribute, unit, cell, is_numeric, base_rows, base_blocks, rows, thin``.
+    Of a sensitive attribute, numbers below ten are absent.
     """
     parts = []
     for place, one in enumerate(count.attributes):
@@ -48,6 +48,7 @@ def map_table(
             thin |= blocks < count.n_blocks
         part = {
             "attribute": one.name,
+            "unit": one.unit,
             "cell": [_cell_name(one, n) for n in range(one.n_cells)],
             "is_numeric": one.is_numeric,
             "base_rows": rows[0],
@@ -93,12 +94,17 @@ def draw_map(cells: pd.DataFrame, words: str) -> "Figure":
         ),
         height_in=1.2 + 0.45 * len(names),
     )
+    labels = []
     for row, name in enumerate(names):
         own = cells[cells["attribute"] == name].fillna({"base_rows": 0, "rows": 0})
+        unit = str(own["unit"].iloc[0])
+        labels.append(
+            f"{label(name, 24)} ({label(unit, 8)})" if unit else label(name, 24)
+        )
         _draw_strip(axes, row, own)
     axes.set_xlim(0, 1)
     axes.set_ylim(len(names) - 0.4, -0.6)
-    axes.set_yticks(range(len(names)), [label(one, 24) for one in names])
+    axes.set_yticks(range(len(names)), labels)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
     axes.tick_params(length=0)
     axes.grid(visible=False)
