@@ -82,7 +82,8 @@ def _frozen(name: str, kind: str, sample: list[Any] | None) -> ColumnSummary:
         if len(edges) > N_EDGES:
             edges = _spread(x)
         centre = float(np.median(edges)) if len(edges) else 0.0
-        scale = float(np.std(edges / 2)) * 2 if len(edges) else 0.0
+        with np.errstate(over="ignore"):  # then no scale is usable
+            scale = float(np.std(edges / 2)) * 2 if len(edges) else 0.0
         usable = np.isfinite(scale) and scale > 0
         return NumberSummary(
             name=name, edges=edges, centre=centre, scale=scale if usable else 1.0

@@ -31,19 +31,23 @@ def rounded_edges(
     known = [one for one in spans if np.isfinite(one).all()]
     low, high = known[0]
     low_met, high_met = known[-1]
-    wide = high - low or high_met - low_met or abs(low) or 1.0
-    step = _nice(wide / CELLS_WANTED)
+    # Divided before it is subtracted: the span itself may be too large a number.
+    parts = [(one[1] / CELLS_WANTED, one[0] / CELLS_WANTED) for one in known]
+    widths = [above - below for above, below in parts]
+    step = _nice(widths[0] or widths[-1] or abs(low) / CELLS_WANTED or 1.0)
     step = max(step, 1.0) if whole else step
     inner = np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
-    steps = step * np.cumsum(2.0 ** np.arange(6))
-    above = inner[-1] + steps[inner[-1] + steps < high_met]
-    below = inner[0] - steps[inner[0] - steps > low_met]
+    with np.errstate(over="ignore"):
+        steps = step * np.cumsum(2.0 ** np.arange(6))
+        above = inner[-1] + steps[inner[-1] + steps < high_met]
+        below = inner[0] - steps[inner[0] - steps > low_met]
     edges = np.unique(np.round(np.concatenate([below, inner, above]) / step) * step)
     # Edges beyond both tables part nothing from nothing.
     lowest = np.nanmin([seen.minimum, met.minimum])
     highest = np.nanmax([seen.maximum, met.maximum])
     useful = edges[(edges >= lowest) & (edges < highest)]
-    return np.round(useful if len(useful) else edges[:1], 12)
+    kept = useful if len(useful) else edges[:1]
+    return np.array([float(f"{one:.12g}") for one in kept])
 
 
 def _nice(width: float) -> float:

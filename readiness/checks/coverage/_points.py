@@ -48,7 +48,8 @@ class Dimension:
         if self.values is None:
             x = numbers(column)
             missing = np.isnan(x)
-            z = np.clip((x - self.centre) / self.scale, -FARTHEST, FARTHEST)
+            with np.errstate(over="ignore"):  # farther than far is far
+                z = np.clip((x - self.centre) / self.scale, -FARTHEST, FARTHEST)
             found = np.column_stack([np.where(missing, 0.0, z), missing])
             return found.astype(np.float32)
         codes, names = encoded(column)

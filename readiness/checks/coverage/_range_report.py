@@ -8,7 +8,7 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.coverage._outside import Outside
-from readiness.checks.coverage._rows import RANGED, Seen
+from readiness.checks.coverage._rows import RANGED, Seen, group_of
 from readiness.columns import Column
 from readiness.text import interval, number, visible
 
@@ -31,10 +31,11 @@ def columns_table(
 ) -> pd.DataFrame:
     """Return one row per compared column: what was seen, what was met, and shares."""
     wide = by_share(summary)
-    known = wide[wide["group"].isin(outside.names)]
+    name_of = {group_of(name): name for name in outside.names}
+    known = wide[wide["group"].isin(name_of)]
     rows = []
     for one in known.to_dict("records"):
-        column = case.columns[str(one["group"])]
+        column = case.columns[name_of[str(one["group"])]]
         rows.append(
             {"column": column.name, "kind": column.kind, "unit": column.unit or ""}
             | _extent(column, seen, outside)
@@ -121,9 +122,10 @@ def sentences(
         f"never showed; {level} would be expected if nothing had changed."
     )
     notes = [first]
-    hit = wide[wide["group"].isin(outside.names) & (wide["value"] > 0)]
+    name_of = {group_of(name): name for name in outside.names}
+    hit = wide[wide["group"].isin(name_of) & (wide["value"] > 0)]
     notes += [
-        _sentence(case.columns[str(name)], seen, outside, value)
+        _sentence(case.columns[name_of[str(name)]], seen, outside, value)
         for name, value in hit[["group", "value"]].head(NAMED).itertuples(index=False)
     ]
     left_out = wide[wide["value"].isna()]

@@ -164,6 +164,11 @@ def compared_tables(case: Case) -> tuple[Table, Table]:
     raise NotAssessedError(msg, Reason.NO_TABLE)
 
 
+def group_of(name: str) -> str:
+    """Return the group of a column; an empty one stands for all columns together."""
+    return name or "(empty)"
+
+
 def look_at(case: Case, table: Table, names: Iterable[str]) -> Seen:
     """Return what a table has seen of some features, in one pass."""
     kept, problems = readable(case, table, names)

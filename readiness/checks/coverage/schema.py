@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from readiness.case import Case
+from readiness.checks.coverage._rows import group_of
 from readiness.checks.coverage._schema_report import (
     draw_columns,
     integrity_table,
@@ -69,7 +70,8 @@ def measure(case: Case, options: Options) -> Measurement:
     for one in violations:
         counted[one.column] += 1
     n_rows = sum(table.n_rows for table in case.tables.values())
-    pairs = [("", len(violations)), *counted.items()]
+    by_column = [(group_of(name), n) for name, n in counted.items()]
+    pairs = [("", len(violations)), *by_column]
     return Measurement(
         summary=summary_frame([_row(name, n, n_rows) for name, n in pairs]),
         tables={

@@ -18,6 +18,7 @@ from readiness.checks.coverage._range_report import (
 from readiness.checks.coverage._rows import (
     Seen,
     compared_tables,
+    group_of,
     look_at,
     readable,
 )
@@ -83,11 +84,11 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     outside = count_outside(case, other, seen, names)
     levels = expected_outside(case, base, seen, names)
     rows = [
-        empty_row(METRIC, name, reason, "share", other.n_rows)
+        empty_row(METRIC, group_of(name), reason, "share", other.n_rows)
         for name, reason in problems.items()
     ]
     for name, share, level in zip(
-        [*names, ""], outside.intervals(), levels, strict=True
+        [*map(group_of, names), ""], outside.intervals(), levels, strict=True
     ):
         rows.append(summary_row(METRIC, name, share, "share"))
         rows.append(_expected_row(name, float(level), base.n_rows))
