@@ -89,8 +89,8 @@ def draw_map(cells: pd.DataFrame, words: str) -> "Figure":
     figure, axes = new_figure(
         "Where production goes, and where experience is thin",
         xlabel=(
-            "share of production rows; a number is the upper edge of its cell\n"
-            f"darker: more rows of the past; hatched: {words}"
+            "share of production rows; a number is the upper edge of its cell;\n"
+            f"darker: more rows of the past; hatched:\n{words}"
         ),
         height_in=1.2 + 0.45 * len(names),
     )

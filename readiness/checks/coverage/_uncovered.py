@@ -96,15 +96,16 @@ def search(
     for number, combination in enumerate(count.combinations):
         one = _counted(count, (base, other, known), number, min_rows)
         inside.append(cells_inside(one.uncovered, one.axes))
-        rest = len(combination) - 1
-        for at, place in enumerate(combination):
+        for at, name in enumerate(combination):
             # The last value is "any".
-            only = np.moveaxis(one.uncovered, at, 0)[(slice(None), *[-1] * rest)]
-            alone.setdefault(place, cells_inside(only, [one.axes[at]]))
+            only = np.moveaxis(one.uncovered, at, -1).reshape(
+                -1, len(one.axes[at].parents)
+            )[-1]
+            alone.setdefault(name, cells_inside(only, [one.axes[at]]))
         matters = (one.other > 0) | _declared(count, combination, one.axes)
         maximal = maximal_patterns(one.uncovered, one.axes) & matters
         for place in np.argwhere(maximal):
-            situation = _situation(one, combination, tuple(map(int, place)))
+            situation = _situation(one, combination, tuple(place.tolist()))
             found[tuple(situation.values.items())] = situation
     ordered = sorted(found.items(), key=lambda item: (-item[1].rows, item[0]))
     return Uncovered(

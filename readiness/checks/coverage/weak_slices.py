@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from readiness.canvas import BLACK
 from readiness.case import Case
 from readiness.checks.coverage._attributes import choose
 from readiness.checks.coverage._confirm import (
@@ -129,7 +129,15 @@ def measure(case: Case, options: Options) -> Measurement:
         summary.append(row)
     return Measurement(
         summary=summary_frame(summary),
-        tables={"groups": group_table(case, chosen.attributes, found, shares)},
+        tables={
+            "groups": group_table(case, chosen.attributes, found, shares),
+            "target": pd.DataFrame(
+                {
+                    "side": ["at_least" if case.higher_is_better else "at_most"],
+                    "acceptable": [case.acceptable],
+                }
+            ),
+        },
         notes=sentences(case, chosen, found, shares, share, scored.table),
     )
 
@@ -202,24 +210,38 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # no
     groups = measurement.summary.iloc[1:]
     figure, axes = new_figure(
         "Groups the model finds hardest, on rows they were not found on",
-        xlabel="headline metric (x: confirmed to miss the acceptable value)",
+        xlabel="headline metric (fail: confirmed to miss the acceptable value)",
     )
     if groups.empty:
         axes.text(0.5, 0.5, "no group does worse than the whole", ha="center")
         axes.set_axis_off()
         return figure
-    is_weak = table["verdict"].eq("confirmed").tolist()
+    floor = measurement.tables["target"].iloc[0]
+    is_weak = table["verdict"].eq("confirmed")
+    misses = groups["value"] < floor["acceptable"]
+    if floor["side"] == "at_most":
+        misses = groups["value"] > floor["acceptable"]
     draw_intervals(
         axes,
         groups["group"].tolist(),
         groups["value"].tolist(),
         groups["ci_low"].tolist(),
         groups["ci_high"].tolist(),
+        limits=[
+            Limit(
+                metric=METRIC,
+                side=floor["side"],
+                limit=float(floor["acceptable"]),
+                required_in=(),
+                reason="The acceptable value of the case.",
+            )
+        ],
         n_rows=groups["n_rows"].tolist(),
+        statuses=[
+            "fail" if weak else "inconclusive" if miss else "pass"
+            for weak, miss in zip(is_weak, misses, strict=True)
+        ],
     )
-    for place, (value, weak) in enumerate(zip(groups["value"], is_weak, strict=True)):
-        if weak:
-            axes.plot(value, place, "x", color=BLACK, markersize=9)
     return figure
 
 
