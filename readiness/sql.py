@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +20,7 @@ from readiness.sources import write_stream
 
 ROWS_AT_ONCE = 65_536
 TIMEOUT_S = 3600
+MAX_ROWS = 1_000_000_000
 
 
 def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
@@ -52,6 +54,8 @@ def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
     PostgreSQL and SQLite are read through ADBC, DuckDB by itself, other databases
     through SQLAlchemy. The first three are opened for reading only, and DuckDB can
     reach no other file; for the others give the user of the address no right to write.
+    The query stands inside ``SELECT * FROM (…)``, so that it can be nothing else: a
+    superuser's COPY runs programs even when only reading, and ATTACH makes files.
     """
     key = hashlib.sha256(f"{source.connection}\n{source.sql}".encode()).hexdigest()
     produce = partial(_produce, source, base, name)
@@ -62,8 +66,14 @@ def _produce(source: SqlSource, base: Path, name: str, path: Path) -> None:
     url = _address(source.connection, base, name)
     reading = READERS.get(url.partition(":")[0], _other)
     try:
-        with reading(url, source.sql) as reader:
-            write_stream(reader, path)
+        try:
+            with reading(url, _selected(source.sql)) as reader:
+                write_stream(_plain(reader), path)
+        except OSError as cause:
+            if "Type mismatch" not in str(cause):
+                raise
+            with _sqlite_typed(url, _selected(source.sql)) as reader:
+                write_stream(_plain(reader), path)
     except ImportError as cause:
         msg = (
             f"The {name} table comes from a database, whose driver {cause.name!r} is "
@@ -80,6 +90,40 @@ def _produce(source: SqlSource, base: Path, name: str, path: Path) -> None:
         )
         # The cause would show the address in a traceback.
         raise InputError(msg, Reason.SOURCE) from None
+
+
+def _selected(query: str) -> str:
+    return f"SELECT * FROM (\n{query.rstrip().rstrip(';')}\n) AS read_rows"  # noqa: S608 (the author's own code)
+
+
+def _plain(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """Return a reader of plain types that refuses to go beyond the cap of rows."""
+    schema = pa.schema([pa.field(one.name, _plain_type(one)) for one in reader.schema])
+    return pa.RecordBatchReader.from_batches(schema, _plain_batches(reader, schema))
+
+
+def _plain_type(one: pa.Field) -> pa.DataType:
+    if not isinstance(one.type, pa.BaseExtensionType):
+        return one.type
+    # PostgreSQL's numeric comes as text, because it has no bounds.
+    is_numeric = getattr(one.type, "type_name", "") == "numeric"
+    return pa.float64() if is_numeric else one.type.storage_type
+
+
+def _plain_batches(
+    reader: pa.RecordBatchReader, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    n_rows = 0
+    for batch in reader:
+        n_rows += batch.num_rows
+        if n_rows > MAX_ROWS:
+            msg = f"it has more than {MAX_ROWS} rows"
+            raise ValueError(msg)
+        arrays = [
+            one.storage.cast(kind) if isinstance(one, pa.ExtensionArray) else one
+            for one, kind in zip(batch.columns, schema.types, strict=True)
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def masked(text: str, url: str) -> str:
@@ -144,6 +188,10 @@ def _sqlite(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
     if not path.is_file():
         msg = "there is no such file"
         raise FileNotFoundError(msg)
+    ends = [at + 1 for at, sign in enumerate(query) if sign == ";"]
+    if any(sqlite3.complete_statement(query[:end]) for end in ends):
+        msg = "it must be one SELECT"
+        raise ValueError(msg)
     with (
         dbapi.connect(f"file:{path}?mode=ro") as connection,
         connection.cursor() as cursor,
@@ -153,12 +201,48 @@ def _sqlite(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
 
 
 @contextmanager
+def _sqlite_typed(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
+    """Read columns whose first rows do not tell their type: look at all rows first."""
+    with _sqlite(url, f"SELECT * FROM ({query}) LIMIT 0") as reader:  # noqa: S608 (names are quoted)
+        names = [
+            f'"{one.replace(chr(34), 2 * chr(34))}"' for one in reader.schema.names
+        ]
+    counts = ", ".join(
+        f"total(typeof({one}) IN ('text', 'blob')), total(typeof({one}) = 'real')"
+        for one in names
+    )
+    with _sqlite(url, f"SELECT {counts} FROM ({query})") as reader:  # noqa: S608 (names are quoted)
+        found = [one[0].as_py() for one in reader.read_all().columns]
+    kinds = [
+        ("TEXT", "''") if texts else ("REAL", "0.5") if reals else ("INTEGER", "0")
+        for texts, reals in zip(found[::2], found[1::2], strict=True)
+    ]
+    pairs = list(zip(names, kinds, strict=True))
+    # A first row of the right types, left out again, tells the driver the types.
+    first = ", ".join(f"{value} AS {name}" for name, (_, value) in pairs)
+    rest = ", ".join(f"CAST({name} AS {kind})" for name, (kind, _) in pairs)
+    typed = f"SELECT {first} UNION ALL SELECT {rest} FROM ({query})"  # noqa: S608 (names are quoted)
+    with _sqlite(url, typed) as reader:
+        yield pa.RecordBatchReader.from_batches(reader.schema, _after_first(reader))
+
+
+def _after_first(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    skipped = False
+    for batch in reader:
+        yield batch if skipped else batch.slice(1)
+        skipped = True
+
+
+@contextmanager
 def _duckdb(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
     import duckdb  # noqa: PLC0415 (for databases only)
 
     with duckdb.connect(_path(url), read_only=True) as connection:
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
+        if len(connection.extract_statements(query)) != 1:
+            msg = "it must be one SELECT"
+            raise ValueError(msg)
         yield pa.RecordBatchReader.from_stream(connection.sql(query))
 
 

@@ -1,6 +1,7 @@
 import os
 import sqlite3
-from collections.abc import Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import duckdb
@@ -46,7 +47,9 @@ def _other(folder: Path) -> str:
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     with postgres.server() as url:
-        import adbc_driver_postgresql.dbapi as driver  # noqa: PLC0415 (an extra)
+        from adbc_driver_postgresql import (  # type: ignore[import-untyped]  # noqa: PLC0415 (an extra, has no types)
+            dbapi as driver,
+        )
 
         with driver.connect(url) as connection, connection.cursor() as cursor:
             cursor.execute(
@@ -72,7 +75,9 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("make", [_sqlite, _duckdb, _other])
-def test_query_gives_the_rows_of_the_database(make, tmp_path: Path) -> None:  # noqa: ANN001 (a maker)
+def test_query_gives_the_rows_of_the_database(
+    make: Callable[[Path], str], tmp_path: Path
+) -> None:
     found = _read(_spooled(make(tmp_path), tmp_path))
 
     pd.testing.assert_frame_equal(found, ROWS, check_dtype=False)
@@ -111,7 +116,9 @@ def test_long_answers_stream_in_pieces(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("make", [_sqlite, _duckdb])
-def test_writing_is_refused_t29(make, query: str, tmp_path: Path) -> None:  # noqa: ANN001 (a maker)
+def test_writing_is_refused_t29(
+    make: Callable[[Path], str], query: str, tmp_path: Path
+) -> None:
     url = make(tmp_path)
 
     with pytest.raises(InputError) as caught:
@@ -147,6 +154,103 @@ def test_duckdb_reaches_nothing_but_its_file_t28(query: str, tmp_path: Path) -> 
 
     assert caught.value.code is Reason.SOURCE
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_superuser_cannot_run_programs_through_copy_t29(
+    server: str, tmp_path: Path
+) -> None:
+    query = f"COPY (SELECT 1) TO PROGRAM 'touch {tempfile.gettempdir()}/ran-by-copy'"
+
+    with pytest.raises(InputError) as caught:
+        _spooled(server, tmp_path, query)
+
+    assert caught.value.code is Reason.SOURCE
+    assert not (Path(tempfile.gettempdir()) / "ran-by-copy").exists()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE flights",
+        "SELECT 1) AS a; DROP TABLE flights; SELECT * FROM (SELECT 1",
+        "WITH gone AS (DELETE FROM flights RETURNING n) SELECT * FROM gone",
+        "SELECT set_config('transaction_read_only', 'off', true)::int",
+    ],
+)
+def test_postgresql_runs_one_reading_statement_t29(
+    server: str, query: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        _spooled(server, tmp_path, query)
+
+    assert caught.value.code is Reason.SOURCE
+    assert len(_read(_spooled(server, tmp_path))) == 3
+
+
+@pytest.mark.parametrize("start", ["", "SELECT 1) AS a; ", "SELECT 1; "])
+@pytest.mark.parametrize("make", [_sqlite, _duckdb])
+def test_no_other_file_is_attached_t28(
+    make: Callable[[Path], str], start: str, tmp_path: Path
+) -> None:
+    url = make(tmp_path)
+    query = f"{start}ATTACH '{tmp_path}/other.db' AS other"
+
+    with pytest.raises(InputError) as caught:
+        _spooled(url, tmp_path, query)
+
+    assert caught.value.code is Reason.SOURCE
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_sqlite_types_come_from_all_rows(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        {
+            "late text": [None] * 3000 + ["007"] * 10,
+            'real "x"': [1] * 3000 + [0.25] * 10,
+            "n": range(3010, 0, -1),
+        }
+    )
+    with sqlite3.connect(tmp_path / "late.db") as connection:
+        connection.execute('CREATE TABLE t ("late text", "real ""x""", n)')
+        connection.executemany(
+            "INSERT INTO t VALUES (?, ?, ?)",
+            [(None, 1, 3010 - i) for i in range(3000)]
+            + [("007", 0.25, 10 - i) for i in range(10)],
+        )
+
+    found = _read(
+        _spooled(f"sqlite:///{tmp_path}/late.db", tmp_path, "SELECT * FROM t;")
+    )
+
+    pd.testing.assert_frame_equal(found, rows, check_dtype=False)
+    assert found['real "x"'].dtype == "float64"
+
+
+def test_postgresql_numeric_is_a_number_and_times_keep_their_type(
+    server: str, tmp_path: Path
+) -> None:
+    query = (
+        "SELECT 12.50::numeric AS price, DATE '2026-02-03' AS day, true AS open,"
+        " TIMESTAMP '2026-02-03 04:05' AS at, '{}'::json AS j -- the end"
+    )
+
+    found = _read(_spooled(server, tmp_path, query))
+
+    assert found["price"].tolist() == [12.5]
+    assert found["at"].tolist() == [pd.Timestamp("2026-02-03 04:05")]
+    assert found["open"].tolist() == [True]
+    assert found["j"].tolist() == ["{}"]
+
+
+def test_rows_beyond_the_cap_are_refused_t29(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readiness.sql.MAX_ROWS", 2)
+
+    with pytest.raises(InputError, match="more than 2 rows") as caught:
+        _spooled(_sqlite(tmp_path), tmp_path)
+
+    assert caught.value.code is Reason.SOURCE
 
 
 @pytest.mark.parametrize(
