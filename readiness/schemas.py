@@ -1,5 +1,6 @@
 """Column names and types of a table: cleaned once, the same for every batch."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -81,7 +82,9 @@ def _uniform(one: pa.Field) -> pa.Field:
         return pa.field(one.name, kind, metadata=one.metadata)
     if not pa.types.is_dictionary(one.type):
         return one
-    kind = pa.dictionary(pa.int32(), one.type.value_type, one.type.ordered)
+    values = one.type.value_type
+    values = pa.large_string() if pa.types.is_string_view(values) else values
+    kind = pa.dictionary(pa.int32(), values, one.type.ordered)
     return pa.field(one.name, kind, metadata=one.metadata)
 
 
@@ -135,8 +138,10 @@ def nulls_by_statistics(files: Sequence[pq.FileMetaData]) -> Mapping[str, int | 
     return counted
 
 
-def arrow_of_frame(frame: pd.DataFrame, name: str) -> pa.Table:
+def arrow_of_frame(frame: Any, name: str) -> pa.Table:  # noqa: ANN401 (whatever speaks Arrow)
     """Return a frame as an Arrow table, column names as text, the index ignored.
+
+    What is no pandas frame must have ``__arrow_c_stream__`` and is taken as it is.
 
     A column that Arrow cannot hold becomes text, and its field says why:
     MIXED_TYPES or UNSUPPORTED_TYPE. No model is given such a column.
@@ -144,9 +149,11 @@ def arrow_of_frame(frame: pd.DataFrame, name: str) -> pa.Table:
     Raises
     ------
     InputError
-        INPUT_FORMAT when rows or columns have several levels, or when two names are
-        the same text.
+        INPUT_FORMAT when rows or columns have several levels, when two names are the
+        same text, or when it is no frame.
     """
+    if not isinstance(frame, pd.DataFrame):
+        return _arrow_of_stream(frame, name)
     _require_flat(frame.columns.nlevels, frame.index.nlevels, name)
     texts = [str(key) for key in frame.columns]
     require_unique(texts, name)
@@ -166,6 +173,24 @@ def arrow_of_frame(frame: pd.DataFrame, name: str) -> pa.Table:
     return pa.Table.from_arrays(
         rows.columns, schema=pa.schema(fields, rows.schema.metadata)
     )
+
+
+def _arrow_of_stream(frame: Any, name: str) -> pa.Table:  # noqa: ANN401 (whatever speaks Arrow)
+    if not hasattr(frame, "__arrow_c_stream__"):
+        msg = (
+            f"The {name} table must be a frame of pandas, Polars or Arrow; it is "
+            f"{type(frame).__name__!r}."
+        )
+        raise InputError(msg, Reason.INPUT_FORMAT)
+    return pa.table(frame)
+
+
+def hash_rows(rows: pa.Table) -> str:
+    """Return the sha256 of rows as an Arrow stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
 def _problem(values: "pd.Series[Any]") -> Reason | None:

@@ -1,5 +1,6 @@
 """Files a table may come from: found, told apart by content, hashed, made Parquet."""
 
+import codecs
 import csv
 import glob
 import hashlib
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 from readiness.errors import InputError, Reason
 
 PARQUET_MAGIC = b"PAR1"
+GZIP_MAGIC = b"\x1f\x8b"
+CHUNK = 2**20
 SPOOL_ROWS = 131_072
 CSV_SUFFIXES = (".csv", ".tsv", ".txt")
 DELIMITERS = (",", ";", "\t", "|")
@@ -106,6 +109,10 @@ def file_format(path: Path) -> str:
         raise InputError(msg, Reason.INPUT_FORMAT)
     if head.startswith(PARQUET_MAGIC):
         return "parquet"
+    if head.startswith(GZIP_MAGIC):
+        # A small file may unpack to more than the machine holds.
+        msg = f"The file {path.name!r} is compressed. Unpack it, or write Parquet."
+        raise InputError(msg, Reason.INPUT_FORMAT)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     is_markup = text.startswith((b"<!doctype", b"<html", b"<?xml"))
     if path.suffix.lower() in CSV_SUFFIXES and not is_markup and b"\0" not in head:
@@ -174,6 +181,7 @@ def spool_csv(path: Path, sha256: str, folder: Path | None) -> Path:
     partial = folder / f".csv-{sha256}-{os.getpid()}.parquet"
     import duckdb  # noqa: PLC0415 (needed for CSV only)
 
+    _require_text(path)
     try:
         with duckdb.connect() as connection:
             _lock_down(connection, path)
@@ -199,6 +207,32 @@ def _lock_down(connection: Any, path: Path) -> None:  # noqa: ANN401 (duckdb's s
     connection.execute(f"SET allowed_paths = ['{allowed}']")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _require_text(path: Path) -> None:
+    """Raise InputError naming the first line that is not UTF-8 or holds a NUL."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
+    with path.open("rb") as stream:
+        while True:
+            chunk = stream.read(CHUNK)
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as cause:
+                _refuse_line(path, line + cause.object[: cause.start].count(b"\n"))
+            if b"\0" in chunk:
+                _refuse_line(path, line + chunk[: chunk.index(b"\0")].count(b"\n"))
+            if not chunk:
+                return
+            line += chunk.count(b"\n")
+
+
+def _refuse_line(path: Path, line: int) -> None:
+    msg = (
+        f"The file {path.name!r} must be UTF-8 text without NUL; line {line} is not. "
+        "Save it as UTF-8."
+    )
+    raise InputError(msg, Reason.INPUT_FORMAT)
 
 
 def _csv_delimiter(path: Path) -> str:

@@ -1,11 +1,12 @@
 """Tables as streams of Arrow batches whose pandas types stay the same."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import call
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from readiness.schemas import (
     arrow_of_frame,
     clean_schema,
     common_schema,
+    hash_rows,
     nulls_by_statistics,
     retyped_by_nulls,
 )
@@ -126,7 +128,7 @@ class Table:
     def column(self, name: str) -> pa.ChunkedArray:
         """Return one whole column; raises KeyError for an unknown name."""
         with ThreadPoolExecutor() as pool:
-            parts = list(pool.map(_call, self.tasks([name])))
+            parts = list(pool.map(call, self.tasks([name])))
         chunks = [batch.column(0) for batches in parts for batch in batches]
         return pa.chunked_array(chunks, type=self.schema.field(name).type)
 
@@ -165,10 +167,6 @@ class Table:
 
     def _part(self, names: Sequence[str]) -> pa.Schema:
         return pa.schema([self.schema.field(name) for name in names])
-
-
-def _call(task: Task) -> list[pa.RecordBatch]:
-    return task()
 
 
 def load_table(
@@ -233,12 +231,12 @@ def _display(path: Path, base: Path) -> str:
     return str(path.relative_to(base)) if path.is_relative_to(base) else path.name
 
 
-def table_from_frame(frame: pd.DataFrame | pa.Table, name: str) -> Table:
+def table_from_frame(frame: Any, name: str) -> Table:  # noqa: ANN401 (whatever speaks Arrow)
     """Return a table over rows in memory.
 
     Parameters
     ----------
-    frame : pandas.DataFrame or pyarrow.Table
+    frame : pandas.DataFrame, pyarrow.Table or whatever streams as Arrow
         Column names are used as text; the index is ignored.
     name : str
         Name of the table.
@@ -248,7 +246,7 @@ def table_from_frame(frame: pd.DataFrame | pa.Table, name: str) -> Table:
     InputError
         INPUT_FORMAT for several levels or repeated names; EMPTY without a row.
     """
-    rows = arrow_of_frame(frame, name) if isinstance(frame, pd.DataFrame) else frame
+    rows = arrow_of_frame(frame, name)
     schema = clean_schema(rows.schema, name)
     rows = rows.select(schema.names).unify_dictionaries().cast(schema)
     rows = rows.combine_chunks()
@@ -261,18 +259,11 @@ def table_from_frame(frame: pd.DataFrame | pa.Table, name: str) -> Table:
         name=name,
         schema=schema,
         n_rows=rows.num_rows,
-        sha256=_hash_rows(rows),
+        sha256=hash_rows(rows),
         files=("(in memory)",),
         pieces=pieces,
     )
     return _finish(table, {key: rows.column(key).null_count for key in schema.names})
-
-
-def _hash_rows(rows: pa.Table) -> str:
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_table(rows)
-    return hashlib.sha256(sink.getvalue()).hexdigest()
 
 
 def _finish(table: Table, nulls: Mapping[str, int | None]) -> Table:

@@ -1,10 +1,12 @@
 """Tables stream with the pandas types of the whole, and say what is wrong with them."""
 
+import gzip
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -194,8 +196,9 @@ def test_csv_is_converted_once_per_work_folder(tmp_path: Path) -> None:
         ("1,2\n3,4\n", "line of column names"),
         ('a,b\n1,"x\n2,y\n3\n', "an open quote"),
         ("a,b\n1,2\n3,4,5\n", "another number of cells"),
+        ("a,b\n" + "1,2\n" * 300 + "3,x\0\n", "line 302 is not"),
     ],
-    ids=["F069", "no header", "F048-quote", "F048-ragged"],
+    ids=["F069", "no header", "F048-quote", "F048-ragged", "F048-nul"],
 )
 def test_irregular_csv_is_an_error_of_its_format(
     text: str, match: str, tmp_path: Path
@@ -206,6 +209,56 @@ def test_irregular_csv_is_an_error_of_its_format(
         load_table("t.csv", tmp_path, "reference")
 
     assert caught.value.code is Reason.INPUT_FORMAT
+
+
+def test_text_in_another_encoding_is_an_error_with_its_line_f048(
+    tmp_path: Path,
+) -> None:
+    lines = "a,b\n" + "1,Zug\n" * 400_000 + "2,Zürich\n"
+    (tmp_path / "t.csv").write_bytes(lines.encode("latin-1"))
+
+    with pytest.raises(InputError, match="line 400002 is not") as caught:
+        load_table("t.csv", tmp_path, "reference")
+
+    assert caught.value.code is Reason.INPUT_FORMAT
+
+
+def test_mark_of_byte_order_is_no_part_of_a_name_f048(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbfa;b\n1;007\n")
+
+    table = load_table("t.csv", tmp_path, "reference", work=tmp_path / "work")
+
+    assert table.take(np.array([0])).to_dict("list") == {"a": [1], "b": ["007"]}
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_compressed_text_is_refused_t06(name: str, tmp_path: Path) -> None:
+    bomb = gzip.compress(b"a,b\n" + b"1,2\n" * 250_000)
+    (tmp_path / name).write_bytes(bomb)
+
+    with pytest.raises(InputError, match="is compressed") as caught:
+        load_table(name, tmp_path, "reference")
+
+    assert caught.value.code is Reason.INPUT_FORMAT
+
+
+def test_frames_of_polars_and_readers_of_arrow_are_tables() -> None:
+    frame = pl.DataFrame(
+        {"x": [1.5, None], "s": ["a", "b"], "c": ["u", "v"], "n": [1, 2]},
+        schema_overrides={"c": pl.Categorical},
+    )
+    reader = pa.RecordBatchReader.from_stream(frame.select("x", "n"))
+
+    table = table_from_frame(frame, "reference")
+
+    found = whole(table)
+    assert found["s"].tolist() == ["a", "b"]
+    assert found["c"].astype(str).tolist() == ["u", "v"]
+    assert found["x"].isna().tolist() == [False, True]
+    streamed = table_from_frame(reader, "reference")
+    pd.testing.assert_frame_equal(whole(streamed), found[["x", "n"]])
+    with pytest.raises(InputError, match="'list'"):
+        table_from_frame([1, 2], "reference")
 
 
 @pytest.mark.parametrize(
