@@ -189,6 +189,7 @@ def load_case(
     model: object | None = None,
     current: Path | None = None,
     work: Path | None = None,
+    cluster: str = "",
 ) -> Case:
     """Load and validate a case.
 
@@ -206,6 +207,8 @@ def load_case(
         A file of recent rows, in place of ``data.current``.
     work : pathlib.Path, optional
         Private folder of the run; default a temporary one, removed with the case.
+    cluster : str
+        Address of a Dask scheduler, or ``"local"``; empty: this process counts.
 
     Raises
     ------
@@ -219,7 +222,10 @@ def load_case(
     home = case.parent if isinstance(case, Path) else Path()
     base = (base or home).absolute()
     folder = work or Path(tempfile.mkdtemp(prefix="readiness-"))
-    tables = load_tables(file, base, folder, frames=frames, current=current)
+    loaded_tables = load_tables(file, base, folder, frames=frames, current=current)
+    tables = {
+        name: replace(one, cluster=cluster) for name, one in loaded_tables.items()
+    }
     found = model_of(file, base, model)
     features = find_features(file, found.features, tables, by_name=found.by_name)
     require_known(file, tables, features)

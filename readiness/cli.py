@@ -73,6 +73,7 @@ def init(**values: object) -> int:
 @click.option("--timeout", type=float, help="Seconds for the whole run.")
 @click.option("--cell-timeout", type=click.IntRange(1), help="Seconds for one cell.")
 @click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--cluster", help="A Dask scheduler, tcp://host:port; or local.")
 @click.option("--strict", is_flag=True, help="Refuse untested package versions.")
 def run(case: Path, only: str, **values: object) -> int:
     """Review the model that the case file CASE describes."""

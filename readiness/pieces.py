@@ -26,6 +26,18 @@ class Piece:
     rows: pa.Table | None = None
 
 
+def pieces_by_file(pieces: Sequence[Piece]) -> list[int]:
+    """Return how many pieces each file has, in order; rows in memory are one each."""
+    sizes: list[int] = []
+    last: Path | None = None
+    for one in pieces:
+        if one.path is None or one.path != last:
+            sizes.append(0)
+        sizes[-1] += 1
+        last = one.path
+    return sizes
+
+
 def read_piece(
     piece: Piece, schema: pa.Schema, dictionaries: Mapping[str, pa.Array]
 ) -> list[pa.RecordBatch]:

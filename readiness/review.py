@@ -13,7 +13,7 @@ from typing import Any
 
 from readiness import show
 from readiness.case import Case, load_case
-from readiness.checks import FoundCheck, all_checks, user_checks
+from readiness.checks import FoundCheck, checks_with
 from readiness.errors import CaseError, NotAssessedError, ReadinessError, Reason
 from readiness.findings import judge, not_assessed
 from readiness.measuring import Bench, Measured, measured, options_of
@@ -228,6 +228,7 @@ def open_review(
     policy_file: str | Path = "",
     profile: str = "quick",
     seed: int = 7,
+    cluster: str = "",
     run_dir: str | Path = "",
 ) -> Review:
     """Open a review of a case.
@@ -238,12 +239,13 @@ def open_review(
         Path of the case file, a loaded case, or ``"demo"``: the flights case,
         prepared once in the user's cache folder.
     policy_file : str or Path
-        Path of the policy; empty: ``policy.toml`` beside the case, else the case's
-        tier alone.
+        Empty: ``policy.toml`` beside the case, else the case's tier alone.
     profile : str
         ``"quick"``, or ``"full"``: with checks that re-fit the model.
     seed : int
         Seed of every random choice.
+    cluster : str
+        Address of a Dask scheduler, or ``"local"``; empty: this machine.
     run_dir : str or Path
         The run's folder, given by ``readiness run``; empty when interactive.
 
@@ -256,8 +258,8 @@ def open_review(
     notebook = os.environ.get(NOTEBOOK_VARIABLE, "interactive")
     try:
         run = read_run(folder)
-        case = _loaded(case_file, folder, run)
-        checks = checks_of(case)
+        case = _loaded(case_file, folder, run, cluster)
+        checks = checks_with(case.base, case.file.review.checks)
         policy = load_policy(
             find_policy(case.base, policy_file),
             case.file,
@@ -277,14 +279,11 @@ def open_review(
     )
 
 
-def checks_of(case: Case) -> Mapping[str, FoundCheck]:
-    """Return the shipped checks and the case's own, by name."""
-    own = case.file.review.checks
-    return {**all_checks(), **(user_checks(case.base / own) if own else {})}
-
-
 def _loaded(
-    case_file: str | Path | Case, folder: Path | None, run: Mapping[str, Any]
+    case_file: str | Path | Case,
+    folder: Path | None,
+    run: Mapping[str, Any],
+    cluster: str,
 ) -> Case:
     if isinstance(case_file, Case):
         return case_file
@@ -294,5 +293,8 @@ def _loaded(
         case_file = demo_case()
     current = Path(run["current"]) if run.get("current") else None
     return load_case(
-        Path(case_file), current=current, work=folder / "cache" if folder else None
+        Path(case_file),
+        current=current,
+        work=folder / "cache" if folder else None,
+        cluster=cluster,
     )

@@ -5,11 +5,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial, reduce
+from itertools import islice
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from readiness.pieces import Task
+from readiness.clusters import executor as cluster_executor
+from readiness.pieces import Task, pieces_by_file
 from readiness.tables import Table
 
 READ_AHEAD = 2
@@ -55,30 +57,42 @@ def scan(
     columns : sequence of str, optional
         The columns the summaries look at; all when None.
     executor : concurrent.futures.Executor, optional
-        Gets one task per piece of the table; default one thread per core.
+        Gets one task per file of the table; by default the workers of the table's
+        cluster, else one thread per core.
 
     Returns
     -------
     mapping of str to object
         The merged state of each summary. Batches are merged within their piece,
-        then pieces in file order, whatever the executor.
+        pieces within their file, then files in order, whatever the executor.
 
     Notes
     -----
     The design and its measured cost: one sort of a cache-sized piece answers counts
     at any number of edges; see `summaries`.
     """
-    tasks = table.tasks(columns)
+    tasks, merge = iter(table.tasks(columns)), partial(_merge, summaries)
+    sizes = pieces_by_file(table.pieces)
+    if executor is None and table.cluster:
+        executor = cluster_executor(table.cluster)
     if executor is not None:
-        states = executor.map(partial(_summarize_piece, summaries=summaries), tasks)
-        return reduce(partial(_merge, summaries), states)
+        files = [list(islice(tasks, size)) for size in sizes]
+        work = partial(_summarize_file, summaries=summaries)
+        return reduce(merge, executor.map(work, files))
     with ThreadPoolExecutor(n_cores() + 1) as pool:
-        return reduce(partial(_merge, summaries), _by_threads(pool, tasks, summaries))
+        states = _by_threads(pool, list(tasks), summaries)
+        return reduce(merge, (reduce(merge, islice(states, size)) for size in sizes))
 
 
-def _summarize_piece(task: Task, summaries: Mapping[str, Summary]) -> Mapping[str, Any]:
-    states = (_summarize(batch, summaries) for batch in task())
-    return reduce(partial(_merge, summaries), states)
+def _summarize_file(
+    tasks: Sequence[Task], summaries: Mapping[str, Summary]
+) -> Mapping[str, Any]:
+    merge = partial(_merge, summaries)
+    pieces = (
+        reduce(merge, (_summarize(batch, summaries) for batch in task()))
+        for task in tasks
+    )
+    return reduce(merge, pieces)
 
 
 def _summarize(

@@ -54,6 +54,8 @@ class Table:
         What is read together.
     dictionaries : mapping of str to pyarrow.Array
         The categories of every dictionary column of a file.
+    cluster : str
+        Address of the cluster that counts its pieces; empty: this process.
     with_nulls : frozenset of str
         Integer and boolean columns that hold a null in any row: pandas keeps
         these as float64 and object, so every batch must.
@@ -67,6 +69,7 @@ class Table:
     pieces: tuple[Piece, ...]
     dictionaries: Mapping[str, pa.Array] = field(default_factory=dict)
     with_nulls: frozenset[str] = frozenset()
+    cluster: str = ""
 
     @property
     def problems(self) -> Mapping[str, Reason]:

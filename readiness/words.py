@@ -29,6 +29,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "A table is damaged or in a format that is not known.",
         "Write the table again as Parquet or CSV.",
     ),
+    Reason.CLUSTER: (
+        "The cluster cannot be used.",
+        "Start it, or run on this machine.",
+    ),
     Reason.SOURCE: (
         "A database did not give the table.",
         "Check its address, the rights and the query.",

@@ -51,7 +51,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         ["run"],
         ["run", "case.toml", "--profile", "slow"],
         ["run", "case.toml", "--jobs", "0"],
-        ["run", "case.toml", "--cluster", "local"],
+        ["run", "case.toml", "--cluster"],
         ["init", "folder"],
         ["verify"],
     ],

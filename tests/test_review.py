@@ -8,12 +8,12 @@ import pytest
 
 from readiness import show
 from readiness.case import Case, load_case
-from readiness.checks import FoundCheck
+from readiness.checks import FoundCheck, checks_with
 from readiness.errors import CaseError, ModelError, NotAssessedError, Reason
 from readiness.figures import new_figure
 from readiness.measuring import Bench, measured, options_of
 from readiness.result import Check, Limit, Measurement, Options, Status
-from readiness.review import NOTEBOOK_VARIABLE, Review, checks_of, open_review
+from readiness.review import NOTEBOOK_VARIABLE, Review, open_review
 from tests.cases import case_file, small_case, small_frames
 from tests.judging import policy_with
 
@@ -286,7 +286,7 @@ def test_own_checks_of_the_case_stand_beside_the_shipped_ones(tmp_path: Path) ->
         model=small_case().model.estimator,
     )
 
-    checks = checks_of(case)
+    checks = checks_with(case.base, case.file.review.checks)
 
     assert checks["own"].check.code == "U1"
     assert "headline_metric" in checks

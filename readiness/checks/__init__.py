@@ -89,3 +89,8 @@ def _found(module: ModuleType, dimension: str) -> FoundCheck:
         msg = f"{name}.py must define CHECK = Check(...)."
         raise CaseError(msg)
     return FoundCheck(name=name, dimension=dimension, check=check)
+
+
+def checks_with(base: Path, own: str | None) -> Mapping[str, FoundCheck]:
+    """Return the shipped checks, and those of a case's own folder, by name."""
+    return {**all_checks(), **(user_checks(base / own) if own else {})}
