@@ -295,6 +295,45 @@ def test_constants_ids_and_extra_columns_are_named_without_being_violations() ->
     assert _rules(measurement) == []
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        (lambda x: x * 1000, "1,000 times as large"),
+        (lambda x: x / 100, "100 times as small"),
+        (lambda x: x * 2.54, "inches written as centimetres"),
+        (lambda x: x * 1.8 + 32, "°C written as °F"),
+        (lambda x: x + 273.15, "°C written as K"),
+    ],
+)
+def test_change_of_unit_is_named(changed: Any, words: str) -> None:  # noqa: ANN401 (a function)
+    rng = np.random.default_rng(0)
+    rows = [
+        with_target(pd.DataFrame({"x": rng.normal(15.0, 8.0, 2000)})) for _ in range(3)
+    ]
+    rows[2]["x"] = changed(rows[2]["x"])
+    case = plain_case(
+        features=["x"], training=rows[0], reference=rows[1], current=rows[2]
+    )
+
+    notes = measure("schema", case).notes
+
+    said = [one for one in notes if "change of unit" in one]
+    assert len(said) == 1
+    assert said[0].startswith(f"current: x looks like a change of unit: {words}")
+
+
+@pytest.mark.parametrize("shift", [0.0, 4.0, 12.0])
+def test_season_is_no_change_of_unit(shift: float) -> None:
+    rng = np.random.default_rng(1)
+    known = with_target(pd.DataFrame({"x": rng.normal(15.0, 8.0, 2000)}))
+    warm = with_target(pd.DataFrame({"x": rng.normal(15.0 + shift, 10.0, 2000)}))
+    case = plain_case(features=["x"], training=known, reference=known, current=warm)
+
+    notes = measure("schema", case).notes
+
+    assert not any("change of unit" in one for one in notes)
+
+
 def test_ledger_says_what_became_of_the_rows() -> None:
     rows = _rows()
     rows[TARGET] = rows[TARGET].astype(float)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from readiness.canvas import BLACK
 from readiness.case import Case
+from readiness.checks.coverage._unit_changes import unit_changes
 from readiness.checks.coverage._violations import Profiles, Violation
 from readiness.columns import role_columns
 from readiness.figures import COLORS, label, new_figure
@@ -121,6 +122,8 @@ def sentences(
     ]
     if len(violations) > NAMED:
         notes.append(f"{len(violations) - NAMED:,} more violations are in the table.")
+    base = case.training_or_reference().name
+    notes += [one.sentence() for one in unit_changes(profiles, base)[:NAMED]]
     for table, found in profiles.items():
         notes += _flags(case, table, [found[name] for name in case.features])
     for one in ledger_table(case).to_dict("records"):
