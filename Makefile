@@ -144,6 +144,8 @@ wheel: $(VENV)/dev.stamp
 
 benchmark: $(VENV)/demo.stamp
 	$(BIN)/python benchmarks/compare.py
+	$(BIN)/python benchmarks/patterns.py
+	$(BIN)/python benchmarks/engine.py
 
 # The picture in the README, from a real run.
 image: $(VENV)/dev.stamp browser

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from readiness.case import load_case
@@ -35,7 +36,7 @@ def _sqlite(folder: Path) -> str:
 
 def _duckdb(folder: Path) -> str:
     with duckdb.connect(str(folder / "store.duckdb")) as connection:
-        connection.register("rows", ROWS)
+        connection.register("rows", pa.Table.from_pandas(ROWS))
         connection.execute("CREATE TABLE flights AS SELECT * FROM rows")
     return f"duckdb:///{folder / 'store.duckdb'}"
 
