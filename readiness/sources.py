@@ -261,13 +261,15 @@ def _is_number(text: str) -> bool:
 
 
 def write_stream(reader: pa.RecordBatchReader, path: Path) -> None:
-    """Write a stream of batches as one Parquet file, in row groups of 131,072 rows."""
+    """Write a stream of batches as one Parquet file, in row groups of up to 131,072 rows."""
     pending: list[pa.RecordBatch] = []
     with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
         for batch in reader:
             pending.append(batch)
             if sum(one.num_rows for one in pending) >= SPOOL_ROWS:
-                writer.write_table(pa.Table.from_batches(pending))
+                # A database may hand everything over in one batch.
+                rows = pa.Table.from_batches(pending)
+                writer.write_table(rows, row_group_size=SPOOL_ROWS)
                 pending.clear()
         if pending:
             writer.write_table(pa.Table.from_batches(pending, reader.schema))

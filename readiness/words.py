@@ -185,7 +185,7 @@ METRICS = {
     "residual_coverage": "outcomes inside their prediction interval",
     "schema_violations": "columns missing or retyped",
     "uncovered_traffic_share": "traffic in situations hardly seen",
-    "uncovered_traffic_excess": "traffic in situations hardly seen, beyond the reference",
+    "uncovered_traffic_excess": "traffic hardly seen, beyond that of the reference",
     "uncovered_patterns": "situations hardly seen",
     "outside_share": "rows outside what training saw",
     "missing_mass": "chance that the next row holds an unseen category",
