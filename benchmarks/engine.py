@@ -226,7 +226,8 @@ def section(sizes: list[int], rounds: int) -> str:
             (
                 f"From {first:,} to {last:,} rows, a further million takes "
                 f"{slope['ours']:.3f} s; its mere decoding takes "
-                f"{slope['decode']:.3f} s ({slope['ours'] / slope['decode']:.1f} times)."
+                f"{slope['decode']:.3f} s "
+                f"({slope['ours'] / slope['decode']:.1f} times)."
             ),
         ]
     return "\n".join([*lines, ""])

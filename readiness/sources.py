@@ -261,7 +261,7 @@ def _is_number(text: str) -> bool:
 
 
 def write_stream(reader: pa.RecordBatchReader, path: Path) -> None:
-    """Write a stream of batches as one Parquet file, in row groups of up to 131,072 rows."""
+    """Write a stream as one Parquet file, in row groups of up to 131,072 rows."""
     pending: list[pa.RecordBatch] = []
     with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
         for batch in reader:
