@@ -16,9 +16,9 @@ from readiness.checks.coverage._pattern_report import (
     told_there,
 )
 from readiness.checks.coverage._shares import share_difference
+from readiness.reasons import REASONS
 from readiness.stats import Interval
 from readiness.text import number, visible
-from readiness.words import REASONS
 
 NAMED = 3  # new values a sentence names
 
