@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from patterns import REPORT
+from page import own_cost, write_section
 
 from readiness import __version__
 from readiness.flights import FEATURES, demo_case, user_cache
@@ -34,7 +34,6 @@ WORDS = {
 FILE_ROWS, GROUP_ROWS = 1_000_000, 250_000
 JITTERED = ("temp", "dewp", "humid", "wind_speed", "wind_gust", "pressure", "distance")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-MB = 1024  # the system counts in kilobytes
 
 
 def write_rows(folder: Path, n_rows: int) -> None:
@@ -173,14 +172,6 @@ def measured(side: str, folder: Path) -> tuple[float, float, float]:
     return wall, cpu, peak
 
 
-def own_cost() -> tuple[float, float]:
-    """Return CPU seconds of this process, and its peak memory in MB since it began."""
-    # Not ru_maxrss, which counts the parent's memory as well.
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
-    peak = next(one for one in status.splitlines() if one.startswith("VmHWM"))
-    return time.process_time(), int(peak.split()[1]) / MB
-
-
 def section(sizes: list[int], rounds: int) -> str:
     """Measure every side at every size, and return the section."""
     best: dict[tuple[int, str], tuple[float, float, float]] = {}
@@ -233,15 +224,6 @@ def section(sizes: list[int], rounds: int) -> str:
     return "\n".join([*lines, ""])
 
 
-def write_section(text: str) -> None:
-    """Replace this section of the page, or add it at the end."""
-    page = REPORT.read_text(encoding="utf-8")
-    before, found, after = page.partition(f"{TITLE}\n")
-    rest = after.partition("\n## ")
-    kept = f"\n## {rest[2]}" if found and rest[1] else ""
-    REPORT.write_text(f"{before.rstrip()}\n\n{text}{kept}", encoding="utf-8")
-
-
 def main() -> None:
     """Measure one side, or all, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -254,7 +236,7 @@ def main() -> None:
         globals()[given.side](given.folder)
         print(*own_cost())
         return
-    write_section(section(given.rows, given.rounds))
+    write_section(TITLE, section(given.rows, given.rounds))
 
 
 if __name__ == "__main__":

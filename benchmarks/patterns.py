@@ -8,7 +8,6 @@ Parquet file and must agree on the number of combinations that occur.
 import argparse
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from page import own_cost, write_section
 
 from readiness import __version__
 from readiness.checks.coverage._attributes import Attribute
@@ -27,7 +27,6 @@ from readiness.flights import demo_case, user_cache
 from readiness.patterns import maximal_uncovered, pattern_counts
 from readiness.tables import load_table
 
-REPORT = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 TITLE = "## Pattern tables"
 TEXT = ("carrier", "origin", "dest", "weekday")
 CUT = {
@@ -200,15 +199,6 @@ def _work(one: Measured) -> float:
     return one.work_s
 
 
-def write_section(text: str) -> None:
-    """Replace this section of the page, or add it at the end."""
-    page = REPORT.read_text(encoding="utf-8")
-    before, found, after = page.partition(f"{TITLE}\n")
-    rest = after.partition("\n## ")
-    kept = f"\n## {rest[2]}" if found and rest[1] else ""
-    REPORT.write_text(f"{before.rstrip()}\n\n{text}{kept}", encoding="utf-8")
-
-
 def main() -> None:
     """Measure one side, or both and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -220,14 +210,13 @@ def main() -> None:
     given = parser.parse_args()
     if given.side is None:
         text = section(given.rows, given.rounds, given.adult)
-        write_section(text)
+        write_section(TITLE, text)
         print(text)
         return
     start = time.perf_counter()
     found = SIDES[given.side](given.file)
     work_s = time.perf_counter() - start
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    print(found, work_s, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    print(found, work_s, *own_cost())
 
 
 if __name__ == "__main__":

@@ -117,6 +117,12 @@ class Case:
         return self.file.model.acceptable
 
     @property
+    def threshold(self) -> float:
+        """The decision cut on the score; one half unless the case declares one."""
+        declared = self.file.model.threshold
+        return 0.5 if declared is None else declared
+
+    @property
     def tolerated_loss(self) -> float:
         """What a shift or a fault may cost of the metric before it is harm."""
         return self.file.model.tolerated_loss

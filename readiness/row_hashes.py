@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +41,11 @@ def row_hashes(batch: pa.RecordBatch, seed: int = 0) -> Hashes:
         for column in batch.columns:
             mixed = _mixed(mixed * ODD + _hashes_of(column))
     return mixed
+
+
+def code_hashes(codes: npt.NDArray[Any], seed: int = 0) -> Hashes:
+    """Return a hash of each of n whole numbers, such as the codes of blocks."""
+    return row_hashes(pa.record_batch({"code": pa.array(codes)}), seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

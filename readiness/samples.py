@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from readiness.scoring import Scores
+from readiness.scored import Scores
 from readiness.stats import Ints
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -21,45 +20,11 @@ from readiness.errors import NotAssessedError, Reason
 from readiness.labels import LEFT_OUT, MODEL_RAISED, USABLE, target_codes
 from readiness.outputs import Floats
 from readiness.pieces import BATCH_ROWS
+from readiness.scored import Scores
 from readiness.scorefile import write_scores
 from readiness.stats import Clusters
 
 FORMAT = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scores:
-    """Rows of one table with what the model said about them.
-
-    Parameters
-    ----------
-    table : str
-        Name of the table.
-    row : (n,) array of int
-        Positions of the rows in the table, increasing.
-    y_true : (n,) array
-        Binary: 0.0 or 1.0. Multiclass: int codes into ``case.classes``. Regression:
-        the value. Without labels NaN, or -1 for codes.
-    y_score : (n,) or (n, k) array of float
-        As `models.Model.predict`.
-    weight : (n,) array of float or None
-        Not negative; None where the case names no weight, or the table lacks it.
-    time : (n,) array of datetime64[ns] or None
-        Wall-clock time; NaT where it is null.
-    clusters : Clusters
-        Block and entity of each row. A row without one stands for itself.
-    left_out : mapping of str to int
-        Rows of the table that are not here, by reason.
-    """
-
-    table: str
-    row: npt.NDArray[np.int64]
-    y_true: npt.NDArray[Any]
-    y_score: Floats
-    weight: Floats | None
-    time: npt.NDArray[np.datetime64] | None
-    clusters: Clusters
-    left_out: Mapping[str, int]
 
 
 @dataclass(slots=True)

@@ -5,7 +5,8 @@ import pytest
 
 from readiness.case import Case
 from readiness.samples import random_order
-from readiness.scoring import Scores, scores
+from readiness.scored import Scores
+from readiness.scoring import scores
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,8 @@ from readiness.case import Case
 from readiness.columns import role_columns
 from readiness.errors import NotAssessedError, Reason
 from readiness.metrics import Metric
-from readiness.scoring import Scores, column, scores
+from readiness.scored import Scores
+from readiness.scoring import column, scores
 from readiness.stats import Clusters, Estimate, Interval, Ints, clustered_interval
 from readiness.text import number, visible
 
@@ -72,12 +73,6 @@ def usable_metrics(case: Case, metrics: tuple[Metric, ...]) -> tuple[Metric, ...
     if case.model.outputs != "class":
         return metrics
     return tuple(one for one in metrics if one.needs != "probability")
-
-
-def threshold_of(case: Case) -> float:
-    """Return the decision cut on the score; one half unless the case declares one."""
-    declared = case.file.model.threshold
-    return 0.5 if declared is None else declared
 
 
 def target_unit(case: Case) -> str:
@@ -277,16 +272,4 @@ def sampled(rows: Rows, most: int, seed: int) -> Rows:
         return rows
     rng = np.random.default_rng(seed)
     kept = np.sort(rng.choice(n_rows, most, replace=False))
-    scored = rows.scores
-    return replace(
-        rows,
-        scores=replace(
-            scored,
-            row=scored.row[kept],
-            y_true=scored.y_true[kept],
-            y_score=scored.y_score[kept],
-            weight=None if scored.weight is None else scored.weight[kept],
-            time=None if scored.time is None else scored.time[kept],
-            clusters=scored.clusters.take(kept),
-        ),
-    )
+    return replace(rows, scores=rows.scores.take(kept))

@@ -33,7 +33,6 @@ from readiness.checks.baseline._rows import (
     labelled_rows,
     require_probabilities,
     target_unit,
-    threshold_of,
     widened,
 )
 from readiness.errors import Reason
@@ -116,7 +115,7 @@ def measure(case: Case, options: Options) -> Measurement:
 def _widened(case: Case, rows: Rows) -> Rows:
     scored = rows.scores
     estimate = case.metric.estimate(
-        scored.y_true, scored.y_score, scored.weight, threshold_of(case)
+        scored.y_true, scored.y_score, scored.weight, case.threshold
     )
     return widened(case, rows, estimate)
 

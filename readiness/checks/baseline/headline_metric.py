@@ -17,7 +17,6 @@ from readiness.checks.baseline._rows import (
     months,
     require_probabilities,
     target_unit,
-    threshold_of,
     usable_metrics,
     widened,
 )
@@ -97,7 +96,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
 def _widened(case: Case, rows: Rows) -> Rows:
     scored = rows.scores
     estimate = case.metric.estimate(
-        scored.y_true, scored.y_score, scored.weight, threshold_of(case)
+        scored.y_true, scored.y_score, scored.weight, case.threshold
     )
     return widened(case, rows, estimate)
 
@@ -113,7 +112,7 @@ def _row(
         scored.y_score[keep],
         scored.clusters.take(keep),
         None if scored.weight is None else scored.weight[keep],
-        threshold_of(case),
+        case.threshold,
     )
     if np.isfinite(measured.value):
         return summary_row(metric.name, group, measured, _unit(case, metric))

@@ -19,7 +19,6 @@ from readiness.checks.baseline._rows import (
     labelled_rows,
     require_probabilities,
     sampled,
-    threshold_of,
     widened,
 )
 from readiness.checks.baseline._simple_models import (
@@ -99,7 +98,7 @@ def measure(case: Case, options: Options) -> Measurement:
         name=case.task,
         n_classes=len(case.classes),
         metric=metric,
-        threshold=threshold_of(case),
+        threshold=case.threshold,
         seed=options.seed,
     )
     tables = [sampled(one, int(options["rows"]), options.seed) for one in tables]
@@ -154,9 +153,7 @@ def _compare(
 
 def _estimate(case: Case, rows: Rows, y_score: Floats) -> Estimate:
     scored = rows.scores
-    return case.metric.estimate(
-        scored.y_true, y_score, scored.weight, threshold_of(case)
-    )
+    return case.metric.estimate(scored.y_true, y_score, scored.weight, case.threshold)
 
 
 def _why_undefined(case: Case, y_true: Floats) -> Reason:

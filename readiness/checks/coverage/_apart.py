@@ -9,10 +9,15 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import clusters_of, keys_of, numbers
+from readiness.checks.coverage._rows import (
+    clusters_of,
+    joined_clusters,
+    keys_of,
+    numbers,
+)
 from readiness.checks.coverage._seen import encoded
 from readiness.influence import area_under_roc
-from readiness.row_hashes import row_hashes, sampled
+from readiness.row_hashes import code_hashes, sampled
 from readiness.stats import (
     Clusters,
     Estimate,
@@ -63,11 +68,11 @@ def paired(
         batch = rows.to_batches(max_chunksize=max(rows.num_rows, 1))[0]
         batches.append(batch)
         clusters.append(clusters_of(batch, keys))
-    both = _joined(clusters)
+    both = joined_clusters(clusters)
     n_rows = sum(one.num_rows for one in batches)
     # The rows stand in the order of their hashes: their place depends on them alone.
     key = both.declared()[0] if both.declared() else np.arange(n_rows)
-    mixed = row_hashes(pa.record_batch({"key": pa.array(key)}), seed)
+    mixed = code_hashes(key, seed)
     is_category = tuple(
         case.columns[name].kind in ("categorical", "boolean") for name in names
     )
@@ -184,21 +189,3 @@ def _coded(columns: Sequence[pa.Array], *, is_category: bool) -> Floats:
     ordered = sorted(counts.index, key=lambda label: (-counts[label], label))
     place = {label: float(min(n, MOST_CODES)) for n, label in enumerate(ordered)}
     return np.asarray(found.map(place), dtype=float)
-
-
-def _joined(clusters: Sequence[Clusters]) -> Clusters:
-    """Return the clusters of all rows; the same day in both tables is one block."""
-    blocks = [one.block for one in clusters if one.block is not None]
-    entities = [one.entity for one in clusters if one.entity is not None]
-    has_blocks = len(blocks) == len(clusters)
-    has_entities = len(entities) == len(clusters)
-    return Clusters(
-        block=_numbered(blocks) if has_blocks else None,
-        entity=_numbered(entities) if has_entities else None,
-    )
-
-
-def _numbered(codes: Sequence[Ints]) -> Ints:
-    """Return codes from 0 on, equal for equal ones."""
-    found: Ints = np.unique(np.concatenate(codes), return_inverse=True)[1]
-    return found

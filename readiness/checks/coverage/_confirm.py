@@ -12,9 +12,10 @@ from readiness.checks.coverage._rows import clusters_of, keys_of, passed
 from readiness.checks.coverage._search import Group, members
 from readiness.influence import absolute, log_loss, wrong
 from readiness.patterns import Axis, Bools
-from readiness.row_hashes import row_hashes
+from readiness.row_hashes import code_hashes
 from readiness.samples import random_order
-from readiness.scoring import Scores, scores
+from readiness.scored import Scores, headline_interval
+from readiness.scoring import scores
 from readiness.stats import Floats, Interval, Ints, holm
 from readiness.tables import Table
 
@@ -88,17 +89,14 @@ def half_of(case: Case, scored: Scores, seed: int) -> Bools:
     parts = [clusters_of(one, keys).declared() for one in table.batches(keys.columns())]
     block = np.concatenate([one[0] for one in parts])[scored.row]
     known = np.unique(block)
-    mixed = row_hashes(pa.record_batch({"key": pa.array(known)}), seed)
+    mixed = code_hashes(known, seed)
     chosen = known[np.argsort(mixed, kind="stable")][: len(known) // 2]
     return np.isin(block, chosen)
 
 
 def losses(case: Case, scored: Scores) -> Floats:
     """Return each row's loss: the metric's own, else log loss or absolute error."""
-    threshold = case.file.model.threshold
-    own = case.metric.loss(
-        scored.y_true, scored.y_score, 0.5 if threshold is None else threshold
-    )
+    own = case.metric.loss(scored.y_true, scored.y_score, case.threshold)
     if own is not None:
         return own
     if case.task == "regression":
@@ -126,8 +124,11 @@ def confirmed(
     codes : (n, d) array of int
     axes, groups : sequence
     """
-    everywhere = _metric(case, scored, np.ones(len(codes), dtype=bool))
-    there = [_metric(case, scored, members(codes, axes, one)) for one in groups]
+    everywhere = headline_interval(case, scored)
+    there = [
+        headline_interval(case, scored.take(members(codes, axes, one)))
+        for one in groups
+    ]
     p_values = np.array([_p_value(case, one) for one in there])
     weak = holm(p_values) if len(p_values) else np.zeros(0, dtype=bool)
     shrunken = _shrunken([*there], everywhere.value)
@@ -143,17 +144,6 @@ def confirmed(
             groups, there, p_values, weak, shrunken, strict=True
         )
     ]
-
-
-def _metric(case: Case, scored: Scores, rows: Bools) -> Interval:
-    threshold = case.file.model.threshold
-    return case.metric.interval(
-        scored.y_true[rows],
-        scored.y_score[rows],
-        scored.clusters.take(rows),
-        None if scored.weight is None else scored.weight[rows],
-        0.5 if threshold is None else threshold,
-    )
 
 
 def _p_value(case: Case, one: Interval) -> float:

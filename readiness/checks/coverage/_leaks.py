@@ -18,7 +18,7 @@ from readiness.checks.coverage._seen import encoded
 from readiness.errors import NotAssessedError, Reason
 from readiness.labels import USABLE, target_codes
 from readiness.metrics import find_metric
-from readiness.row_hashes import row_hashes, sampled
+from readiness.row_hashes import code_hashes, row_hashes, sampled
 from readiness.stats import Clusters, Floats, Interval, Ints, no_interval
 
 MOST_ROWS = 20_000
@@ -207,5 +207,5 @@ def _is_later(values: pa.Array, when: pa.Array) -> bool:
 def _folds(batch: pa.RecordBatch, clusters: Clusters) -> Ints:
     codes = clusters.declared()
     key = codes[0].view(np.uint64) if codes else row_hashes(batch)
-    mixed = row_hashes(pa.record_batch({"key": pa.array(key)}))
+    mixed = code_hashes(key)
     return (mixed % np.uint64(N_FOLDS)).astype(np.int64)

@@ -1,5 +1,7 @@
 """How the headline metric grows with the rows the model is fitted on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -8,7 +10,8 @@ from readiness.case import Case
 from readiness.checks.coverage._rows import clusters_of, keys_of
 from readiness.labels import USABLE, target_codes
 from readiness.refits import refit, require_refits
-from readiness.row_hashes import row_hashes
+from readiness.row_hashes import code_hashes, row_hashes
+from readiness.scored import headline
 from readiness.scoring import charge, column, scores
 from readiness.stats import Clusters, Estimate, Interval, clustered_interval, difference
 from readiness.tables import Table
@@ -44,17 +47,13 @@ def learning_curve(case: Case, seed: int) -> tuple[pd.DataFrame, Interval]:
     rows, place = _labelled(case, table, seed)
     judged = scores(case, "reference")
     frame = pd.DataFrame({name: column(case, judged, name) for name in case.features})
-    threshold = case.file.model.threshold
-    cut = 0.5 if threshold is None else threshold
     found: dict[float, Estimate] = {}
     lines = []
     for share in SHARES:
         kept = rows[place < share]
         model = refit(case, kept, seed)
         charge(f"learning curve {share}", len(frame))
-        estimate = case.metric.estimate(
-            judged.y_true, model.predict(frame), judged.weight, cut
-        )
+        estimate = headline(case, replace(judged, y_score=model.predict(frame)))
         found[share] = estimate
         limits = clustered_interval(estimate, judged.clusters)
         lines.append(
@@ -85,6 +84,5 @@ def _labelled(case: Case, table: Table, seed: int) -> tuple[pd.DataFrame, np.nda
 
 def _block_place(batch: pa.RecordBatch, clusters: Clusters, seed: int) -> np.ndarray:
     codes = clusters.declared()
-    key = pa.array(codes[0]) if codes else pa.array(row_hashes(batch).view(np.int64))
-    mixed = row_hashes(pa.record_batch({"key": key}), seed)
-    return np.asarray(mixed / 2.0**64)
+    key = codes[0] if codes else row_hashes(batch).view(np.int64)
+    return np.asarray(code_hashes(key, seed) / 2.0**64)

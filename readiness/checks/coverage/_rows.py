@@ -1,6 +1,6 @@
 """Rows of a table as the coverage checks read them: values, clusters, weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -210,6 +210,26 @@ def clusters_of(batch: pa.RecordBatch, keys: Keys) -> Clusters:
         block = hashed(batch.column(keys.block))
     entity = None if keys.entity is None else hashed(batch.column(keys.entity))
     return Clusters(block=block, entity=entity)
+
+
+def joined_clusters(parts: Sequence[Clusters]) -> Clusters:
+    """Return the clusters of rows one after the other, numbered from 0 on.
+
+    Equal codes stay equal: the same day in two tables is one block. A way in which rows
+    hang together counts only where every part declares it.
+    """
+    return Clusters(
+        block=_numbered([one.block for one in parts]),
+        entity=_numbered([one.entity for one in parts]),
+    )
+
+
+def _numbered(codes: Sequence[Ints | None]) -> Ints | None:
+    declared = [one for one in codes if one is not None]
+    if not declared or len(declared) < len(codes):
+        return None
+    found: Ints = np.unique(np.concatenate(declared), return_inverse=True)[1]
+    return found
 
 
 def weights_of(batch: pa.RecordBatch, keys: Keys) -> Floats | None:

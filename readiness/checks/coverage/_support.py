@@ -14,7 +14,7 @@ from readiness.checks.coverage._shares import (
     merge_share_counts,
     share_counts,
 )
-from readiness.row_hashes import row_hashes, sampled
+from readiness.row_hashes import code_hashes, sampled
 from readiness.stats import Clusters, Floats, Ints
 from readiness.tables import Table
 
@@ -173,7 +173,7 @@ def _first_half(clusters: Clusters, n_rows: int, seed: int) -> np.ndarray:
     codes = clusters.declared()
     key = codes[0] if codes else np.arange(n_rows)
     known = np.unique(key)
-    mixed = row_hashes(pa.record_batch({"key": pa.array(known)}), seed)
+    mixed = code_hashes(known, seed)
     half = known[np.argsort(mixed, kind="stable")][: max(len(known) // 2, 1)]
     return np.isin(key, half)
 

@@ -10,6 +10,7 @@ from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._situations import region
 from readiness.errors import CaseError, NotAssessedError
 from readiness.patterns import Bools
+from readiness.scored import headline_interval
 from readiness.scoring import scores
 from readiness.stats import Interval, Ints
 
@@ -37,20 +38,10 @@ def metric_there(
     except NotAssessedError:
         return [None] * n_lines
     met = np.concatenate(bits)[scored.row]
-    threshold = case.file.model.threshold
-    found: list[Interval | None] = []
-    for place in range(n_lines):
-        rows = (met >> place) & 1 == 1
-        found.append(
-            case.metric.interval(
-                scored.y_true[rows],
-                scored.y_score[rows],
-                scored.clusters.take(rows),
-                None if scored.weight is None else scored.weight[rows],
-                0.5 if threshold is None else threshold,
-            )
-        )
-    return found
+    return [
+        headline_interval(case, scored.take((met >> place) & 1 == 1))
+        for place in range(n_lines)
+    ]
 
 
 def impossible_regions(

@@ -17,6 +17,7 @@ from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
 from readiness.patterns import Bools
 from readiness.result import Check, Limit, Measurement, Options
+from readiness.scored import headline
 from readiness.scoring import scores
 from readiness.stats import (
     Estimate,
@@ -178,11 +179,7 @@ def _gain(case: Case, common: Bools) -> Row:
     except NotAssessedError as error:
         return empty_row(GAIN, "", error.code, unit)
     new = ~common[scored.row]
-    threshold = case.file.model.threshold
-    cut = 0.5 if threshold is None else threshold
-    whole = case.metric.estimate(scored.y_true, scored.y_score, scored.weight, cut)
-    weight = None if scored.weight is None else scored.weight[new]
-    part = case.metric.estimate(scored.y_true[new], scored.y_score[new], weight, cut)
+    whole, part = headline(case, scored), headline(case, scored.take(new))
     influence = np.zeros(len(new))
     influence[new] = part.influence * (len(new) / max(int(new.sum()), 1))
     rest = Estimate(value=part.value, influence=influence)

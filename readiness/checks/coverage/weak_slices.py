@@ -21,15 +21,13 @@ from readiness.checks.coverage._group_report import (
     name_of,
     sentences,
 )
-from readiness.checks.coverage._rows import clusters_of, keys_of
+from readiness.checks.coverage._rows import clusters_of, joined_clusters, keys_of
 from readiness.checks.coverage._search import members, worst_groups
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
-from readiness.patterns import Axis, Bools
+from readiness.patterns import Axis
 from readiness.result import Check, Limit, Measurement, Options
-from readiness.scoring import Scores
 from readiness.stats import (
-    Clusters,
     Interval,
     Ints,
     empty_row,
@@ -112,8 +110,7 @@ def measure(case: Case, options: Options) -> Measurement:
         min_rows=max(int(SMALLEST_SHARE * first.sum()), 2),
         most=int(options["carried"]),
     )
-    second = _part(scored, ~first)
-    found = confirmed(case, second, own[~first], axes, groups)
+    found = confirmed(case, scored.take(~first), own[~first], axes, groups)
     traffic = case.table("current") if case.has("current") else table
     met = codes if traffic is table else codes_of(traffic, chosen.attributes)
     share, shares = _shares(case, traffic, met, axes, found)
@@ -142,19 +139,6 @@ def measure(case: Case, options: Options) -> Measurement:
     )
 
 
-def _part(scored: Scores, rows: Bools) -> Scores:
-    return Scores(
-        table=scored.table,
-        row=scored.row[rows],
-        y_true=scored.y_true[rows],
-        y_score=scored.y_score[rows],
-        weight=None if scored.weight is None else scored.weight[rows],
-        time=None if scored.time is None else scored.time[rows],
-        clusters=scored.clusters.take(rows),
-        left_out=scored.left_out,
-    )
-
-
 def _shares(
     case: Case,
     traffic: Table,
@@ -163,7 +147,10 @@ def _shares(
     found: Sequence[Confirmed],
 ) -> tuple[Interval, list[float]]:
     """Return the share of rows in confirmed groups, and in each group."""
-    clusters = _clusters(case, traffic)
+    keys = keys_of(case, traffic)
+    clusters = joined_clusters(
+        [clusters_of(one, keys) for one in traffic.batches(keys.columns())]
+    )
     hits = [members(codes, axes, one.group) for one in found]
     nothing = np.zeros(len(codes), dtype=bool)
     weak, open_ = nothing.copy(), nothing.copy()
@@ -186,22 +173,6 @@ def _shares(
         dependence_factor=certain.dependence_factor,
     )
     return share, [float(hit.mean()) for hit in hits]
-
-
-def _clusters(case: Case, table: Table) -> Clusters:
-    keys = keys_of(case, table)
-    parts = [clusters_of(batch, keys) for batch in table.batches(keys.columns())]
-    blocks = [one.block for one in parts if one.block is not None]
-    entities = [one.entity for one in parts if one.entity is not None]
-    return Clusters(
-        block=_numbered(blocks) if blocks else None,
-        entity=_numbered(entities) if entities else None,
-    )
-
-
-def _numbered(codes: Sequence[Ints]) -> Ints:
-    found: Ints = np.unique(np.concatenate(codes), return_inverse=True)[1]
-    return found
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # noqa: ARG001 (one signature for all checks)

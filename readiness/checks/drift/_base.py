@@ -11,7 +11,8 @@ from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
 from readiness.metrics import Metric
 from readiness.reweighted import Weighted, reweighted
-from readiness.scoring import Scores, column, scores
+from readiness.scored import Scores
+from readiness.scoring import column, scores
 from readiness.stats import Estimate, Floats, Interval, Ints, relative_weights
 from readiness.tolerance import Folds, Room, folds
 
@@ -71,8 +72,7 @@ class Base:
     @property
     def threshold(self) -> float:
         """The decision cut."""
-        declared = self.case.file.model.threshold
-        return 0.5 if declared is None else declared
+        return self.case.threshold
 
     @property
     def sign(self) -> int:
@@ -202,18 +202,16 @@ def _base(case: Case, scored: Scores) -> Base:
     metric, y_score = case.metric, np.asarray(scored.y_score, dtype=float)
     first = y_score if y_score.ndim == 1 else y_score[:, 0]
     rows = np.argsort(first, kind="stable")
-    declared = case.file.model.threshold
     y_true = np.asarray(scored.y_true, dtype=float)[rows]
     weight = None
     if scored.weight is not None:
         weight = relative_weights(len(rows), np.asarray(scored.weight, float)[rows])
     y_score, clusters = y_score[rows], scored.clusters.take(rows)
-    cut = 0.5 if declared is None else declared
-    estimate = metric.estimate(y_true, y_score, weight, cut)
+    estimate = metric.estimate(y_true, y_score, weight, case.threshold)
     if not np.isfinite(estimate.value):
         msg = f"{metric.name} is not defined on the rows of {scored.table}."
         raise NotAssessedError(msg, Reason.ONE_CLASS)
-    interval = metric.interval(y_true, y_score, clusters, weight, cut)
+    interval = metric.interval(y_true, y_score, clusters, weight, case.threshold)
     grouped = folds(clusters, len(rows))
     rooms, no_level = _rooms(case, estimate, interval, grouped)
     return Base(
@@ -226,7 +224,7 @@ def _base(case: Case, scored: Scores) -> Base:
         folds=grouped,
         estimate=estimate,
         interval=interval,
-        weighted=reweighted(metric, y_true, y_score, cut),
+        weighted=reweighted(metric, y_true, y_score, case.threshold),
         rooms=rooms,
         no_level=no_level,
     )

@@ -9,7 +9,8 @@ from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
 from readiness.faults import FaultRows
 from readiness.samples import random_order
-from readiness.scoring import Scores, require_rescoring, scores
+from readiness.scored import Scores
+from readiness.scoring import require_rescoring, scores
 from readiness.stats import (
     Clusters,
     Estimate,
@@ -66,9 +67,7 @@ class Bench:
         n_rows = len(y_score)
         truth = self.truth[:n_rows]
         weight = np.ones(n_rows) if self.weight is None else self.weight[:n_rows]
-        threshold = self.case.file.model.threshold
-        cut = 0.5 if threshold is None else threshold
-        metric = self.case.metric
+        metric, cut = self.case.metric, self.case.threshold
         if share == 1:
             return metric.estimate(truth, y_score, weight, cut)
         both = metric.estimate(
