@@ -129,7 +129,7 @@ def check_display(
     tables = dict(measurement.tables) if measurement is not None else {}
     if len(tables.get(shown, ())):
         parts["table"] = html(
-            '<div class="rd">{}</div>', _table(result, shown, tables.pop(shown))
+            '<div class="rd rd-open">{}</div>', _table(result, shown, tables.pop(shown))
         )
     folded = [
         html(

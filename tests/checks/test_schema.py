@@ -334,6 +334,23 @@ def test_season_is_no_change_of_unit(shift: float) -> None:
     assert not any("change of unit" in one for one in notes)
 
 
+def test_wetter_weather_is_no_change_of_unit() -> None:
+    rng = np.random.default_rng(2)
+    past, now = (
+        rng.exponential(size=4000) * (rng.random(4000) < p) for p in (0.05, 0.03)
+    )
+    # A spread exactly 2.54 times as large; fewer wet hours, so the mean is not.
+    now *= 2.54 * past.std() / now.std()
+    known, wet = (with_target(pd.DataFrame({"x": one})) for one in (past, now))
+    case = plain_case(features=["x"], training=known, reference=known, current=wet)
+
+    notes = measure("schema", case).notes
+
+    assert now.mean() < 2.54 * 0.85 * past.mean()
+    assert abs(now.mean() - 2.54 * past.mean()) < 0.15 * now.std()
+    assert not any("change of unit" in one for one in notes)
+
+
 def test_ledger_says_what_became_of_the_rows() -> None:
     rows = _rows()
     rows[TARGET] = rows[TARGET].astype(float)

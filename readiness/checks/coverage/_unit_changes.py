@@ -28,7 +28,7 @@ CHANGES = (
     (1.0, -273.15, "K written as °C"),
 )
 SPREAD_ERROR = 0.05  # of the factor
-MEAN_ERROR = 0.15  # of the spread
+MEAN_ERROR = 0.15  # of the spread, or of the mean
 FEWEST = 100  # rows with a number; fewer tell nothing about a unit
 FEWEST_VALUES = 10  # distinct; a code or a flag has no unit
 
@@ -62,7 +62,8 @@ def unit_changes(
     Notes
     -----
     Both must fit: the spread the factor within a twentieth, and the mean what the
-    change makes of it within 0.15 of the spread. A season moves one or the other.
+    change makes of it within 0.15 of the spread; of numbers that are never below 0, of
+    the mean if that is smaller. A season moves one or the other.
     """
     found = []
     for table, columns in profiles.items():
@@ -80,7 +81,10 @@ def _change(known: ColumnProfile, one: ColumnProfile) -> str:
     for factor, offset, words in CHANGES:
         spread, mean = factor * known.std, factor * known.mean + offset
         fits = abs(one.std - spread) <= SPREAD_ERROR * spread
-        if fits and abs(one.mean - mean) <= MEAN_ERROR * spread:
+        # Where nothing is below 0 the mean has a scale of its own: a few wet days
+        # spread rain as widely as another unit would.
+        room = spread if known.minimum < 0 else min(spread, abs(mean))
+        if fits and abs(one.mean - mean) <= MEAN_ERROR * room:
             means = f"mean {number(known.mean)} in the past, {number(one.mean)} here"
             return f"{words} ({means})"
     return ""
