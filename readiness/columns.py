@@ -243,17 +243,23 @@ def changed_kinds(
     """Return the columns whose kind differs, with the known and the found kind.
 
     Numbers and booleans are not told apart; a column without any value has no kind.
+    Times of different zones, or with and without one, are of different kinds.
     """
     changed = {}
     for name in names:
         if name not in schema.names or name not in known.names:
             continue
         pair = known.field(name).type, schema.field(name).type
-        expected, found = (kind_of(kind) or "unusable" for kind in pair)
+        expected, found = map(_kind_and_zone, pair)
         alike = {expected, found} <= {"numeric", "boolean"}
         if expected != found and not alike and not any(map(pa.types.is_null, pair)):
             changed[name] = (expected, found)
     return changed
+
+
+def _kind_and_zone(kind: pa.DataType) -> str:
+    zone = getattr(kind, "tz", None)
+    return f"{kind_of(kind) or 'unusable'}{f' in {zone}' if zone else ''}"
 
 
 def require_usable(file: CaseFile, tables: Mapping[str, Table]) -> None:

@@ -114,7 +114,7 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     Reason.ALL_NULL: ("The column has no values.", "Repair the column at its source."),
     Reason.MIXED_TYPES: (
-        "The column mixes numbers and text.",
+        "The column mixes numbers and text, or times of several kinds.",
         "Give the column one type.",
     ),
     Reason.UNSUPPORTED_TYPE: (

@@ -1,8 +1,10 @@
 """Column names and types of a table: cleaned once, the same for every batch."""
 
+import datetime as dt
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from readiness.errors import InputError, Reason
 from readiness.sources import require_unique
 
 PROBLEM = b"readiness.problem"
+REPLACED = b"readiness.replaced"  # cells that held half a character
+HALVES, WHOLE = re.compile("[\ud800-\udfff]"), "\ufffd"
+DENSE_CELLS = 2**28  # 2 GB of numbers
 
 
 def clean_schema(schema: pa.Schema, name: str) -> pa.Schema:
@@ -143,36 +148,103 @@ def arrow_of_frame(frame: Any, name: str) -> pa.Table:  # noqa: ANN401 (whatever
 
     What is no pandas frame must have ``__arrow_c_stream__`` and is taken as it is.
 
-    A column that Arrow cannot hold becomes text, and its field says why:
-    MIXED_TYPES or UNSUPPORTED_TYPE. No model is given such a column.
+    A column that Arrow cannot hold, or only by a guess, becomes text, and its field
+    says why: MIXED_TYPES (also dates among times, and times of several zones) or
+    UNSUPPORTED_TYPE. No model is given such a column. Halves of characters (lone
+    surrogates), which no file can hold, become U+FFFD; the field counts the cells.
+    Sparse columns are spelled out.
 
     Raises
     ------
     InputError
         INPUT_FORMAT when rows or columns have several levels, when two names are the
-        same text, or when it is no frame.
+        same text, when it is no frame, or when sparse columns are too large to be
+        spelled out.
     """
     if not isinstance(frame, pd.DataFrame):
         return _arrow_of_stream(frame, name)
     _require_flat(frame.columns.nlevels, frame.index.nlevels, name)
-    texts = [str(key) for key in frame.columns]
+    texts = [HALVES.sub(WHOLE, str(key)) for key in frame.columns]
     require_unique(texts, name)
-    frame = frame.set_axis(texts, axis="columns").reset_index(drop=True)
+    frame = _dense(frame.set_axis(texts, axis="columns"), name).reset_index(drop=True)
+    bad = {key: Reason.MIXED_TYPES for key in texts if _holds_several_times(frame[key])}
+    replaced: dict[str, int] = {}
     try:
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError):
-        problems = {key: _problem(frame[key]) for key in texts}
-    bad = {key: why for key, why in problems.items() if why}
-    rows = pa.Table.from_pandas(
-        frame.assign(**{key: _as_text(frame[key]) for key in bad}), preserve_index=False
-    )
+        rows = pa.Table.from_pandas(_with_texts(frame, bad), preserve_index=False)
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
+        frame, replaced = _whole_characters(frame)
+        found = {key: _problem(frame[key]) for key in texts if key not in bad}
+        bad |= {key: why for key, why in found.items() if why}
+        rows = pa.Table.from_pandas(_with_texts(frame, bad), preserve_index=False)
+    said = {key: {PROBLEM: why.encode()} for key, why in bad.items()}
+    for key, n in replaced.items():
+        said[key] = said.get(key, {}) | {REPLACED: str(n).encode()}
     fields = [
-        one.with_metadata({PROBLEM: bad[one.name].encode()}) if one.name in bad else one
+        one.with_metadata(said[one.name]) if one.name in said else one
         for one in rows.schema
     ]
     return pa.Table.from_arrays(
         rows.columns, schema=pa.schema(fields, rows.schema.metadata)
     )
+
+
+def _dense(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Spell out sparse columns, unless they would not fit in memory."""
+    sparse = [
+        place
+        for place, kind in enumerate(frame.dtypes)
+        if isinstance(kind, pd.SparseDtype)
+    ]
+    if len(sparse) * len(frame) > DENSE_CELLS:
+        msg = (
+            f"The sparse columns of the {name} table must hold at most "
+            f"{DENSE_CELLS:,} cells; they hold {len(sparse) * len(frame):,}. "
+            "Write the table as Parquet, or leave columns out."
+        )
+        raise InputError(msg, Reason.INPUT_FORMAT)
+    names = [frame.columns[place] for place in sparse]
+    return frame.assign(**{key: frame[key].to_numpy() for key in names})
+
+
+def _holds_several_times(values: "pd.Series[Any]") -> bool:
+    """Return whether cells are dates and times, or times of several zones."""
+    if values.dtype != object:
+        return False
+    present = values.dropna()
+    if not len(present) or not isinstance(present.iloc[0], dt.date):
+        return False
+    return len({_zone(one) for one in present}) > 1
+
+
+def _zone(value: object) -> str:
+    if not isinstance(value, dt.datetime):
+        return type(value).__name__
+    return f"time in {value.tzinfo}"
+
+
+def _whole_characters(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Replace halves of characters in text cells; return how many, by column."""
+    replaced: dict[str, int] = {}
+    repaired: dict[str, pd.Series[Any]] = {}
+    is_object = [pd.api.types.is_object_dtype(kind) for kind in frame.dtypes]
+    for key in map(str, frame.columns[is_object]):
+        n_broken = int(frame[key].map(_is_broken).sum())
+        if n_broken:
+            replaced[key] = n_broken
+            repaired[key] = frame[key].map(_whole)
+    return frame.assign(**repaired), replaced
+
+
+def _whole(value: object) -> object:
+    return HALVES.sub(WHOLE, value) if isinstance(value, str) else value
+
+
+def _is_broken(value: object) -> bool:
+    return isinstance(value, str) and HALVES.search(value) is not None
+
+
+def _with_texts(frame: pd.DataFrame, names: Iterable[str]) -> pd.DataFrame:
+    return frame.assign(**{key: _as_text(frame[key]) for key in names})
 
 
 def _arrow_of_stream(frame: Any, name: str) -> pa.Table:  # noqa: ANN401 (whatever speaks Arrow)
@@ -183,6 +255,15 @@ def _arrow_of_stream(frame: Any, name: str) -> pa.Table:  # noqa: ANN401 (whatev
         )
         raise InputError(msg, Reason.INPUT_FORMAT)
     return pa.table(frame)
+
+
+def replaced_cells(schema: pa.Schema) -> Mapping[str, int]:
+    """Return the cells whose halves of characters were replaced, by column."""
+    return {
+        one.name: int(one.metadata[REPLACED])
+        for one in schema
+        if one.metadata and REPLACED in one.metadata
+    }
 
 
 def hash_rows(rows: pa.Table) -> str:
@@ -196,11 +277,12 @@ def hash_rows(rows: pa.Table) -> str:
 def _problem(values: "pd.Series[Any]") -> Reason | None:
     try:
         pa.Table.from_pandas(values.to_frame("value"), preserve_index=False)
-    except (pa.ArrowException, TypeError, ValueError):
+    except (pa.ArrowException, OverflowError, TypeError, ValueError):
         is_mixed = values.dtype == object and len(set(values.dropna().map(type))) > 1
         return Reason.MIXED_TYPES if is_mixed else Reason.UNSUPPORTED_TYPE
     return None
 
 
 def _as_text(values: "pd.Series[Any]") -> "pd.Series[Any]":
-    return values.astype(object).where(values.isna(), values.map(str)).astype("str")
+    texts = values.map(lambda one: HALVES.sub(WHOLE, str(one)))
+    return values.astype(object).where(values.isna(), texts).astype("str")

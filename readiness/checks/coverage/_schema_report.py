@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from readiness.canvas import BLACK
 from readiness.case import Case
+from readiness.checks.coverage._dates_in_text import has_several_formats
+from readiness.checks.coverage._lookalikes import lookalikes
 from readiness.checks.coverage._unit_changes import unit_changes
 from readiness.checks.coverage._violations import Profiles, Violation
 from readiness.columns import role_columns
 from readiness.figures import COLORS, label, new_figure
 from readiness.profiles import ColumnProfile
+from readiness.schemas import replaced_cells
 from readiness.scoring import ledger
 from readiness.text import visible
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 ID_SHARE = 0.95  # of distinct values among the values of an id-like column
 ID_ROWS = 100  # fewer rows tell nothing about ids
 DRAWN, NAMED = 20, 10
+DIGITS = 15  # that a floating number always keeps
+WHOLE = 2.0**53  # whole numbers up to it are exact as floating numbers
 SHAPES = (("o", "●"), ("s", "■"), ("X", "✖"))
 
 
@@ -124,6 +130,7 @@ def sentences(
         notes.append(f"{len(violations) - NAMED:,} more violations are in the table.")
     base = case.training_or_reference().name
     notes += [one.sentence() for one in unit_changes(profiles, base)[:NAMED]]
+    notes += _alike(case)
     for table, found in profiles.items():
         notes += _flags(case, table, [found[name] for name in case.features])
     for one in ledger_table(case).to_dict("records"):
@@ -145,13 +152,51 @@ def _flags(case: Case, table: str, found: Sequence[ColumnProfile]) -> list[str]:
     named = {
         "constant": [one.name for one in found if one.is_constant],
         "like an id": [one.name for one in found if _is_id_like(one)],
+        "dates written in several formats, and taken for text": [
+            one.name for one in found if has_several_formats(one.categories)
+        ],
+        f"numbers of more than {DIGITS} digits, and rounded": [
+            one.name for one in found if _is_rounded(case, table, one)
+        ],
         "beyond the model's features, and not used": sorted(extra),
     }
-    return [
+    said = [
         f"{table}: {len(names):,} columns are {what}: {_listed(names)}."
         for what, names in named.items()
         if names
     ]
+    replaced = replaced_cells(case.table(table).schema)
+    return [
+        *said,
+        *(
+            f"{table}: {n:,} cells of {visible(name, 40)} held half a character, now "
+            "shown as \N{REPLACEMENT CHARACTER}."
+            for name, n in replaced.items()
+        ),
+    ]
+
+
+def _alike(case: Case) -> list[str]:
+    """Return a warning per group of names that look the same."""
+    names = dict.fromkeys(case.features)
+    for table in case.tables.values():
+        names |= dict.fromkeys(table.schema.names)
+    return [
+        f"Different columns have names that look alike: "
+        f"{', '.join(visible(ascii(name), 60) for name in some)}."
+        for some in lookalikes(names)
+    ]
+
+
+def _is_rounded(case: Case, table: str, found: ColumnProfile) -> bool:
+    schema = case.table(table).schema
+    if found.name not in schema.names:
+        return False
+    kind = schema.field(found.name).type
+    if pa.types.is_decimal(kind):
+        return bool(kind.precision > DIGITS)
+    extreme = max(abs(found.minimum), abs(found.maximum))
+    return bool(pa.types.is_integer(kind) and extreme > WHOLE)
 
 
 def _listed(names: Sequence[str]) -> str:

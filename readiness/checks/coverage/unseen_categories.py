@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.coverage._dates_in_text import has_several_formats
 from readiness.checks.coverage._rows import look_at
 from readiness.checks.coverage._seen import Categories, alone
 from readiness.errors import NotAssessedError, Reason
@@ -74,15 +75,13 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     rows, features = [], []
     for name in names:
         found = seen.categories.get(name)
-        if found is None or found.overflow:
-            reason = seen.problems.get(name, Reason.UNSUPPORTED_TYPE)
+        why = seen.problems[name] if found is None else _why_not(found)
+        if found is None or why is not None:
+            reason = why or Reason.SCHEMA
             rows.append(empty_row(METRIC, name, reason, "share", seen.n_rows))
             continue
         mass = missing_mass(found, seen.n_blocks)
-        if found.n_rows:
-            rows.append(summary_row(METRIC, name, mass, "share"))
-        else:
-            rows.append(empty_row(METRIC, name, Reason.ALL_NULL, "share", 0))
+        rows.append(summary_row(METRIC, name, mass, "share"))
         features.append(_feature(name, found, mass))
     summary = summary_frame(rows)
     return Measurement(
@@ -90,6 +89,15 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         tables={"features": pd.DataFrame(features)},
         notes=_notes(summary, table.name, by_block=seen.by_block),
     )
+
+
+def _why_not(found: Categories) -> Reason | None:
+    """Return why the categories of a column tell nothing."""
+    if found.overflow:
+        return Reason.UNSUPPORTED_TYPE
+    if not found.n_rows:
+        return Reason.ALL_NULL
+    return Reason.MIXED_TYPES if has_several_formats(found.counts) else None
 
 
 def missing_mass(seen: Categories, n_blocks: int) -> Interval:

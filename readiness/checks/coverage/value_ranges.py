@@ -6,6 +6,7 @@ import numpy as np
 
 from readiness.canvas import BLACK, GREY
 from readiness.case import Case
+from readiness.checks.coverage._dates_in_text import has_several_formats
 from readiness.checks.coverage._outside import count_outside, expected_outside
 from readiness.checks.coverage._range_report import (
     EXPECTED,
@@ -67,6 +68,9 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     together are counted as such; the limit holds the measured share, unreduced.
     Missing values are not outside: `schema` counts them. A value inside the range may
     still lie in a gap no row has filled. One wild training value hides the whole range.
+    A real number beyond the range by less than a billionth of the bound, or than the
+    coarser of the stored types resolves, is inside: it differs by rounding alone. Texts
+    that are dates in several formats are not compared.
 
     References
     ----------
@@ -158,8 +162,10 @@ def _blind(seen: Seen) -> dict[str, Reason]:
         if not one.counts and not one.overflow
     ]
     ids = [name for name, one in seen.categories.items() if one.overflow]
+    dates = [n for n, one in seen.categories.items() if has_several_formats(one.counts)]
     found = dict.fromkeys(empty, Reason.ALL_NULL)
-    return found | dict.fromkeys(ids, Reason.UNSUPPORTED_TYPE)
+    found |= dict.fromkeys(ids, Reason.UNSUPPORTED_TYPE)
+    return found | dict.fromkeys(dates, Reason.MIXED_TYPES)
 
 
 CHECK = Check(
