@@ -32,6 +32,7 @@ from readiness.tables import Table
 
 MAX_NAMED = 10_000  # new categories of one column that are counted by name
 THE_REST = "(other new categories)"
+ROUNDING = 1e-9  # relative; real numbers closer to a bound than this are inside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -133,11 +134,7 @@ def count_outside(
     names : sequence of str
         Columns that both can read.
     """
-    bounds = {
-        name: (-float(seen.low[name].values[0]), float(seen.high[name].values[0]))
-        for name in names
-        if case.columns[name].kind in RANGED
-    }
+    bounds = _bounds(case, (case.training_or_reference(), table), seen, names, 0)
     known = {
         name: frozenset(seen.categories[name].counts)
         for name in names
@@ -172,11 +169,7 @@ def expected_outside(
     blocks this is 2/(n+1) for a continuous column and Robbins' N1/(n+1) for a
     categorical one.
     """
-    bounds = {
-        name: (-float(seen.low[name].values[1]), float(seen.high[name].values[1]))
-        for name in names
-        if case.columns[name].kind in RANGED
-    }
+    bounds = _bounds(case, (table,), seen, names, 1)
     known = {
         name: frozenset(seen.categories[name].counts) - alone(seen.categories[name])
         for name in names
@@ -185,6 +178,32 @@ def expected_outside(
     totals = _counted(case, table, names, bounds, known).shares.totals
     shares: Floats = totals[1:] / totals[0]
     return shares * (seen.n_blocks / (seen.n_blocks + 1))
+
+
+def _bounds(
+    case: Case, tables: Sequence[Table], seen: Seen, names: Sequence[str], place: int
+) -> Mapping[str, tuple[float, float]]:
+    """Return the range of each ranged column, without its `place` outermost blocks.
+
+    Real numbers of the tables may be off by rounding, at least that of the types they
+    are stored in; whole numbers and times are exact.
+    """
+    found = {}
+    for name in names:
+        if case.columns[name].kind not in RANGED:
+            continue
+        kinds = [one.schema.field(name).type for one in tables]
+        reals = [one for one in kinds if pa.types.is_floating(one)]
+        steps = [float(np.finfo(one.to_pandas_dtype()).eps) for one in reals]
+        slack = max(ROUNDING, *steps) if steps else 0.0
+        low = -float(seen.low[name].values[place])
+        high = float(seen.high[name].values[place])
+        found[name] = low - _slack(low, slack), high + _slack(high, slack)
+    return found
+
+
+def _slack(bound: float, share: float) -> float:
+    return share * abs(bound) if np.isfinite(bound) else 0.0
 
 
 def count_beyond(

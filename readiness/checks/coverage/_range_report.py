@@ -51,8 +51,8 @@ def _extent(column: Column, seen: Seen, outside: Outside) -> dict[str, Any]:
     n = outside.names.index(column.name)
     if column.kind not in RANGED:
         return {
-            "seen": f"{len(seen.categories[column.name].counts):,} categories",
-            "met": f"{len(outside.new[column.name]):,} new categories",
+            "seen": _categories(len(seen.categories[column.name].counts)),
+            "met": _categories(len(outside.new[column.name]), "new "),
             "rows_below": 0,
             "rows_above": 0,
         }
@@ -66,6 +66,10 @@ def _extent(column: Column, seen: Seen, outside: Outside) -> dict[str, Any]:
         "rows_below": int(outside.below[n]),
         "rows_above": int(outside.above[n]),
     }
+
+
+def _categories(n: int, which: str = "") -> str:
+    return f"{n:,} {which}{'category' if n == 1 else 'categories'}"
 
 
 def _range(column: Column, low: float, high: float) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from readiness.stats import Floats, Ints
 
@@ -132,6 +133,8 @@ def merge_categories(a: Categories, b: Categories) -> Categories:
 
 def encoded(values: pa.Array) -> tuple[Ints, list[Any]]:
     """Return a code per value, -1 for null and NaN, and the values by code."""
+    if pa.types.is_floating(values.type):
+        values = pc.add(values.cast(pa.float64()), 0.0)  # 0 and minus 0 are one value
     if not pa.types.is_dictionary(values.type):
         values = values.dictionary_encode()
     names = values.dictionary.to_pylist()
