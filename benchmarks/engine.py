@@ -85,18 +85,15 @@ def decode(folder: Path) -> None:
 
 
 def ours(folder: Path) -> None:
-    """Freeze the plan on the reference, and profile both tables."""
-    from readiness.plans import frozen_plan  # noqa: PLC0415 (a side of its own)
-    from readiness.profiles import _profiles  # noqa: PLC0415
+    """Profile the reference, and the current rows at its edges."""
+    from readiness.profiles import profiles_of  # noqa: PLC0415 (a side of its own)
     from readiness.tables import load_table  # noqa: PLC0415
 
-    tables = [
+    reference, current = (
         load_table(f"{one}-*.parquet", folder, one) for one in ("reference", "current")
-    ]
+    )
     kinds = kinds_of(next(folder.glob("*.parquet")))
-    plan = frozen_plan(tables[0], kinds)
-    for table in tables:
-        dict(_profiles(table, kinds, plan))
+    profiles_of(current, kinds, profiles_of(reference, kinds))
 
 
 def edges_of(folder: Path) -> dict[str, list[float]]:

@@ -13,7 +13,8 @@ N_KEPT = 1024
 # Sums are whole multiples of 2**-UNIT_BITS, smaller than the smallest float.
 UNIT_BITS = 1130
 HUGE_BITS = 900
-PART_ROWS = 16_384
+PART_ROWS = 32_768
+UPPER_HALF = np.uint64(2**64 - 2**27)
 
 
 def exact_sum(values: Floats) -> int:
@@ -52,23 +53,50 @@ def _sum_of(values: Floats) -> int:
     return total + (_sum_of_parts(rest, 2.0**HUGE_BITS) if len(rest) else 0)
 
 
-def _sum_of_parts(rest: Floats, top: float) -> int:
+def _sum_of_parts(values: Floats, top: float) -> int:
     """Take the leading bits of all values off, sum these exactly, and go on.
 
     Values up to `top` are cut at a bit so high that n of them add up to less than 53
     bits: every partial sum is then a float, and no addition rounds.
     """
-    spare_bits = max(len(rest), 1).bit_length() + 1
-    total = 0
-    while top > 0:
-        cut = 2.0 ** (math.frexp(top)[1] + spare_bits)
-        leading = rest + cut
-        leading -= cut
-        mantissa, power = math.frexp(float(leading.sum()))
-        total += int(mantissa * 2.0**53) << (power - 53 + UNIT_BITS)
-        rest = rest - leading
-        top = max(-float(rest.min()), float(rest.max()))
-    return total
+    if top <= 0:
+        return 0
+    spare_bits = len(values).bit_length() + 1
+    power = math.frexp(top)[1] + spare_bits
+    total, leading, rest = 0, np.empty_like(values), np.empty_like(values)
+    while True:
+        np.add(values, 2.0**power, out=leading)
+        leading -= 2.0**power
+        mantissa, exponent = math.frexp(float(leading.sum()))
+        total += int(mantissa * 2.0**53) << (exponent - 53 + UNIT_BITS)
+        values = np.subtract(values, leading, out=rest)
+        if not values.any():
+            return total
+        power += spare_bits - 53  # what is left is smaller than the bits taken off
+
+
+def exact_weighted_sum(values: Floats, counts: npt.NDArray[np.int64]) -> int:
+    """Return the exact sum of values that occur so many times each.
+
+    Parameters
+    ----------
+    values : (n,) array of float
+        Finite, n < 2**26.
+    counts : (n,) array of int
+        From 0 to 2**26.
+
+    Returns
+    -------
+    int
+        In units of ``2**-1130``: as `exact_sum` of all occurrences.
+    """
+    if not len(values):
+        return 0
+    if max(-float(values.min()), float(values.max())) > 2.0**HUGE_BITS:
+        return exact_sum(np.repeat(values, counts))
+    # Half of the bits of a value times a count is still a float.
+    upper = (values.view(np.uint64) & UPPER_HALF).view(np.float64)
+    return exact_sum(upper * counts) + exact_sum((values - upper) * counts)
 
 
 def as_float(total: int, divisor: float = 1.0) -> float:
@@ -96,7 +124,7 @@ def exact_spread(total: int, squares: int, n_rows: int) -> float:
 
 
 def smallest_hashes(bits: Hashes) -> Hashes:
-    """Return the 1,024 smallest hashes of distinct values given by their bits.
+    """Return the 1,024 smallest hashes of values given by their bits, each once.
 
     Different values never share a hash: the mixing function can be undone.
 
@@ -105,14 +133,45 @@ def smallest_hashes(bits: Hashes) -> Hashes:
     Z. Bar-Yossef et al. (2002), doi:10.1007/3-540-45726-7_1; the mixing function is
     splitmix64 of S. Vigna.
     """
+    # Sorting is dear: among many, first leave out what is surely too large.
+    wanted = N_KEPT + 6 * math.isqrt(N_KEPT)
+    limit = np.uint64(min(2**64 * wanted // max(len(bits), 1), 2**64 - 1))
+    parts = [
+        _stirred(bits[start : start + PART_ROWS], limit)
+        for start in range(0, len(bits), PART_ROWS)
+    ]
+    found = _once(np.concatenate(parts)) if parts else bits
+    if len(found) < N_KEPT and len(bits) > wanted:
+        found = _once(_stirred(bits, np.uint64(2**64 - 1)))
+    return found[:N_KEPT]
+
+
+def merged_hashes(a: Hashes, b: Hashes) -> Hashes:
+    """Return the 1,024 smallest of two sets of hashes, each once."""
+    return _once(np.concatenate([a, b]))[:N_KEPT]
+
+
+def _once(hashes: Hashes) -> Hashes:
+    hashes = np.sort(hashes)
+    is_first = np.ones(len(hashes), dtype=bool)
+    np.not_equal(hashes[1:], hashes[:-1], out=is_first[1:])
+    return hashes[is_first]
+
+
+def _stirred(bits: Hashes, limit: np.uint64) -> Hashes:
+    """Return the hashes up to about a limit."""
     with np.errstate(over="ignore"):
         mixed = bits + np.uint64(0x9E3779B97F4A7C15)
-        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        mixed = mixed ^ (mixed >> np.uint64(31))
-    if len(mixed) > N_KEPT:
-        mixed = np.partition(mixed, N_KEPT)[:N_KEPT]
-    return np.sort(mixed)
+        shifted = mixed >> np.uint64(30)
+        mixed ^= shifted
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+        np.right_shift(mixed, np.uint64(27), out=shifted)
+        mixed ^= shifted
+        mixed *= np.uint64(0x94D049BB133111EB)
+    # The last step leaves the upper bits alone, and with them the order.
+    some = mixed[mixed <= (limit | np.uint64(2**33 - 1))]
+    hashes: Hashes = some ^ (some >> np.uint64(31))
+    return hashes
 
 
 def distinct_count(hashes: Hashes) -> int:

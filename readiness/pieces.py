@@ -57,8 +57,9 @@ def read_piece(
     InputError
         INPUT_FORMAT when the row group cannot be decoded.
     """
+    coded = [one.name for one in schema if pa.types.is_dictionary(one.type)]
     # A column "a" also selects "a.b" from Parquet: select again, by exact name.
-    rows = _stored(piece, schema.names).select(schema.names)
+    rows = _stored(piece, schema.names, coded).select(schema.names)
     for name, dictionary in dictionaries.items():
         place = schema.get_field_index(name)
         shared = _recode(rows.column(place), dictionary, schema.field(name).type)
@@ -83,11 +84,13 @@ def _recode(
     return pa.chunked_array(chunks, type=kind)
 
 
-def _stored(piece: Piece, columns: Sequence[str]) -> pa.Table:
+def _stored(
+    piece: Piece, columns: Sequence[str], coded: Sequence[str] = ()
+) -> pa.Table:
     if piece.path is None:
         return piece.rows
     try:
-        with open_parquet(piece.path) as file:
+        with open_parquet(piece.path, coded) as file:
             return file.read_row_group(piece.group, columns=columns)
     except (pa.ArrowException, OSError) as cause:
         msg = (

@@ -1,7 +1,8 @@
-"""The plan of a profile: edges and categories, frozen from the reference first."""
+"""The plan of a profile: where its counts are cut, frozen before rows are counted."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,15 +21,18 @@ from readiness.summaries import (
 from readiness.tables import Table
 
 SAMPLE_ROWS = 262_144
+SAMPLE_PIECES = 8
 SAMPLE_VALUES = 20_000_000
 MOST_CATEGORIES = 10_000
 NUMBERS = ("numeric", "time")
+LARGEST_CENTRE = 2.0**900
+USUAL_BITS = 300
 ColumnSummary = NumberSummary | CategorySummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Sample:
-    """Every so-many-th row of a column, and its exact extremes."""
+    """Every so-many-th row of a column."""
 
     name: str
     stride: int
@@ -36,21 +40,16 @@ class _Sample:
 
     def summarize(self, batch: pa.RecordBatch) -> list[Any]:
         values = batch.column(self.name)
-        some = values.take(pa.array(np.arange(0, len(values), self.stride)))
-        if not self.is_number:
-            return [some]
-        finite = numbers(values.drop_null())
-        finite = finite[np.isfinite(finite)]
-        extremes = [finite.min(), finite.max()] if len(finite) else []
-        chosen = numbers(some.drop_null())
-        return [np.concatenate([chosen[np.isfinite(chosen)], extremes])]
+        if self.is_number:
+            return [numbers(values)[:: self.stride].copy()]
+        return [values.take(pa.array(np.arange(0, len(values), self.stride)))]
 
     def merge(self, a: list[Any], b: list[Any]) -> list[Any]:
         return a + b
 
 
-def frozen_plan(known: Table, kinds: Mapping[str, str]) -> Mapping[str, ColumnSummary]:
-    """Freeze edges and categories from a table.
+def sampled_plan(known: Table, kinds: Mapping[str, str]) -> Mapping[str, ColumnSummary]:
+    """Choose edges and categories from a sample of a table.
 
     Parameters
     ----------
@@ -63,41 +62,68 @@ def frozen_plan(known: Table, kinds: Mapping[str, str]) -> Mapping[str, ColumnSu
     -------
     mapping of str to NumberSummary or CategorySummary
         One per column; a column that the table lacks gets no edges or categories.
+
+    Notes
+    -----
+    The sample decides only where the counts are cut: at most 262,144 rows, evenly
+    spaced within at most 8 evenly spaced pieces of the table.
     """
     usable = {name: kind for name, kind in kinds.items() if fits(known, name, kind)}
+    some = _few_pieces(known).coded()
     n_sampled = min(SAMPLE_ROWS, SAMPLE_VALUES // max(len(usable), 1))
-    stride = max(1, -(-known.n_rows // n_sampled))
+    stride = max(1, -(-some.n_rows // n_sampled))
     samples = {
         name: _Sample(name=name, stride=stride, is_number=kind in NUMBERS)
         for name, kind in usable.items()
     }
-    found = scan(known, samples, list(usable)) if usable else {}
-    return {name: _frozen(name, kind, found.get(name)) for name, kind in kinds.items()}
+    found = scan(some, samples, list(usable)) if usable else {}
+    return {
+        name: number_summary(name, _edges(found.get(name, [])))
+        if kind in NUMBERS
+        else CategorySummary(name=name, categories=_categories(found.get(name, [])))
+        for name, kind in kinds.items()
+    }
 
 
-def _frozen(name: str, kind: str, sample: list[Any] | None) -> ColumnSummary:
-    if kind in NUMBERS:
-        x = np.sort(np.concatenate(sample)) if sample else np.empty(0)
-        edges = np.unique(x)
-        if len(edges) > N_EDGES:
-            edges = _spread(x)
-        centre = float(np.median(edges)) if len(edges) else 0.0
-        with np.errstate(over="ignore"):  # then no scale is usable
-            scale = float(np.std(edges / 2)) * 2 if len(edges) else 0.0
-        usable = np.isfinite(scale) and scale > 0
-        return NumberSummary(
-            name=name, edges=edges, centre=centre, scale=scale if usable else 1.0
-        )
+def _few_pieces(table: Table) -> Table:
+    n_pieces = len(table.pieces)
+    chosen = np.unique(np.linspace(0, n_pieces - 1, SAMPLE_PIECES).round().astype(int))
+    pieces = tuple(table.pieces[place] for place in chosen)
+    return replace(
+        table, pieces=pieces, n_rows=sum(one.n_rows for one in pieces), cluster=""
+    )
+
+
+def _edges(sample: list[Any]) -> Floats:
+    x = np.concatenate(sample) if sample else np.empty(0)
+    x = np.sort(x[np.isfinite(x)])
+    edges = np.unique(x)
+    if len(edges) > N_EDGES:
+        # Two are left for the extremes, which are known once every row is counted.
+        places = np.linspace(0, len(x) - 1, N_EDGES - 2)
+        edges = np.unique(x[places.round().astype(int)])
+    return edges + 0.0  # -0.0 becomes 0.0
+
+
+def _categories(sample: list[Any]) -> tuple[str, ...]:
     counts: dict[str, int] = {}
-    for part in sample or []:
+    for part in sample:
         for label, count in zip(*value_counts(part), strict=True):
             counts[label] = counts.get(label, 0) + int(count)
     ordered = sorted(counts, key=lambda label: (-counts[label], label))
-    return CategorySummary(name=name, categories=tuple(ordered[:MOST_CATEGORIES]))
+    return tuple(ordered[:MOST_CATEGORIES])
 
 
-def _spread(x: Floats) -> Floats:
-    return np.unique(x[np.linspace(0, len(x) - 1, N_EDGES).round().astype(int)])
+def number_summary(name: str, edges: Floats) -> NumberSummary:
+    """Return the summary of a numeric column, its sums taken near its middle."""
+    centre = float(edges[len(edges) // 2]) if len(edges) else 0.0
+    if abs(centre) > LARGEST_CENTRE:
+        centre = 0.0  # else a difference to it could overflow
+    spread = float(np.ptp(edges / 2)) if len(edges) else 0.0
+    power = math.frexp(spread)[1]
+    # Squares of usual values neither overflow nor vanish as they are.
+    scale = 2.0**power if abs(power) > USUAL_BITS and spread else 1.0
+    return NumberSummary(name=name, edges=edges, centre=centre, scale=scale)
 
 
 def fits(table: Table, name: str, kind: str) -> bool:

@@ -17,7 +17,13 @@ from readiness.case import Case
 from readiness.columns import kind_of
 from readiness.errors import Reason
 from readiness.exact import N_KEPT, Floats, as_float, distinct_count, exact_spread
-from readiness.plans import ColumnSummary, fits, frozen_plan
+from readiness.plans import (
+    NUMBERS,
+    ColumnSummary,
+    fits,
+    number_summary,
+    sampled_plan,
+)
 from readiness.scan import scan
 from readiness.summaries import (
     CategoryState,
@@ -28,7 +34,7 @@ from readiness.summaries import (
 )
 from readiness.tables import Table
 
-FORMAT = 1
+FORMAT = 2
 COLUMNS_AT_ONCE = 64
 
 
@@ -55,6 +61,8 @@ class ColumnProfile:
         Rows above the edge before, up to this edge; the last: above all edges.
     n_below : int
         Rows below the first edge; part of the first bin.
+    n_minimum : int
+        Rows that hold the smallest value.
     categories : mapping of str to int
         Rows by value as text, most frequent first; empty for numbers.
     n_other : int
@@ -79,6 +87,7 @@ class ColumnProfile:
     edges: Floats
     bin_counts: Ints
     n_below: int = 0
+    n_minimum: int = 0
     categories: Mapping[str, int]
     n_other: int = 0
     n_distinct: int = 0
@@ -156,13 +165,14 @@ def profile(case: Case, table_name: str) -> Mapping[str, ColumnProfile]:
     Notes
     -----
     All but `n_distinct` is exact and does not depend on threads. The edges come from
-    at most 262,144 evenly spaced rows.
+    at most 262,144 rows, and reach the extremes of all.
     """
     table, known = case.table(table_name), case.training_or_reference()
     kinds = _kinds(case)
     named = [FORMAT, table.sha256, known.sha256, known.name, kinds, table_name]
     key = hashlib.sha256(json.dumps(named).encode()).hexdigest()
-    path = cached(case.work, f"{key}.json", partial(_write, table, known, kinds))
+    frozen = None if table is known else profile(case, known.name)
+    path = cached(case.work, f"{key}.json", partial(_write, table, kinds, frozen))
     stored = json.loads(path.read_text(encoding="utf-8"))
     return {name: _restored(one) for name, one in stored.items()}
 
@@ -177,13 +187,64 @@ def _kinds(case: Case) -> Mapping[str, str]:
     return kinds
 
 
-def _write(table: Table, known: Table, kinds: Mapping[str, str], path: Path) -> None:
-    profiles: dict[str, ColumnProfile] = {}
+def _write(
+    table: Table,
+    kinds: Mapping[str, str],
+    frozen: Mapping[str, ColumnProfile] | None,
+    path: Path,
+) -> None:
+    found = profiles_of(table, kinds, frozen)
+    text = json.dumps({name: _stored(one) for name, one in found.items()})
+    path.write_text(text, encoding="utf-8")
+
+
+def profiles_of(
+    table: Table,
+    kinds: Mapping[str, str],
+    known: Mapping[str, ColumnProfile] | None = None,
+) -> Mapping[str, ColumnProfile]:
+    """Count the columns of a table, all its rows, by name.
+
+    Parameters
+    ----------
+    table : Table
+    kinds : mapping of str to str
+        Kind of every column wanted.
+    known : mapping of str to ColumnProfile, optional
+        Of the table whose edges and categories hold; None for that table itself.
+    """
+    found: dict[str, ColumnProfile] = {}
     names = iter(kinds)
     while some := {name: kinds[name] for name in islice(names, COLUMNS_AT_ONCE)}:
-        profiles |= _profiles(table, some, frozen_plan(known, some))
-    text = json.dumps({name: _stored(one) for name, one in profiles.items()})
-    path.write_text(text, encoding="utf-8")
+        plan = sampled_plan(table, some) if known is None else _plan_of(known, some)
+        parts = dict(_profiles(table, some, plan))
+        found |= parts if known else {key: _reaching(one) for key, one in parts.items()}
+    return found
+
+
+def _plan_of(
+    known: Mapping[str, ColumnProfile], kinds: Mapping[str, str]
+) -> Mapping[str, ColumnSummary]:
+    return {
+        name: number_summary(name, known[name].edges)
+        if kind in NUMBERS
+        else CategorySummary(name=name, categories=tuple(known[name].categories))
+        for name, kind in kinds.items()
+    }
+
+
+def _reaching(one: ColumnProfile) -> ColumnProfile:
+    """Return the profile with the extremes of all its rows among its edges."""
+    if one.kind not in NUMBERS or one.reason is not None:
+        return one
+    edges, counts = one.edges, one.bin_counts
+    if not len(edges) or one.maximum > edges[-1]:
+        edges, counts = np.append(edges, one.maximum), np.append(counts, 0)
+    if one.minimum < edges[0]:
+        edges = np.insert(edges, 0, one.minimum)
+        counts = np.insert(counts, 0, one.n_minimum)
+        counts[1] -= one.n_minimum
+    return replace(one, edges=edges, bin_counts=counts, n_below=0)
 
 
 def _profiles(
@@ -192,7 +253,7 @@ def _profiles(
     usable = {
         name: plan[name] for name, kind in kinds.items() if fits(table, name, kind)
     }
-    states = scan(table, usable, list(usable)) if usable else {}
+    states = scan(table.coded(), usable, list(usable)) if usable else {}
     for name, kind in kinds.items():
         empty = ColumnProfile(
             name=name,
@@ -240,7 +301,8 @@ def _of_numbers(
         n_inf=state.n_inf,
         minimum=state.minimum if n_rows else float("nan"),
         maximum=state.maximum if n_rows else float("nan"),
-        mean=as_float(state.total, n_rows),
+        n_minimum=state.n_minimum,
+        mean=_mean(summary, state, n_rows),
         std=_spread(summary, state, n_rows),
         edges=summary.edges,
         bin_counts=state.bin_counts,
@@ -251,10 +313,16 @@ def _of_numbers(
     )
 
 
+def _mean(summary: NumberSummary, state: NumberState, n_rows: int) -> float:
+    return as_float(state.moved, n_rows) * summary.scale + summary.centre
+
+
 def _spread(summary: NumberSummary, state: NumberState, n_rows: int) -> float:
     if state.n_overflow:
         return float("nan")
-    return exact_spread(state.shifted, state.squares, n_rows) * summary.scale
+    if state.minimum == state.maximum and n_rows > 1:
+        return 0.0  # to the last digit, which rounded squares would not give
+    return exact_spread(state.moved, state.squares, n_rows) * summary.scale
 
 
 def _of_categories(

@@ -1,8 +1,9 @@
 """Mergeable summaries of columns: exact counts and sums at edges frozen before."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from readiness.exact import N_KEPT, Floats, Hashes, exact_sum, smallest_hashes
+from readiness.exact import (
+    N_KEPT,
+    Floats,
+    Hashes,
+    exact_sum,
+    exact_weighted_sum,
+    merged_hashes,
+    smallest_hashes,
+)
 
 Ints = npt.NDArray[np.int64]
 
 N_EDGES = 1024
+# Whole numbers that lie this close together are counted one by one, without a sort.
+WIDEST = 65_536
+MOST_EXACT = 2**53
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,9 +39,9 @@ class NumberState:
     n_nan: int
     n_inf: int
     minimum: float
+    n_minimum: int
     maximum: float
-    total: int
-    shifted: int
+    moved: int
     squares: int
     n_overflow: int
     n_below: int
@@ -48,7 +60,8 @@ class NumberSummary:
     edges : (m,) array of float
         Increasing; bin i holds values above edge i - 1 up to edge i.
     centre, scale : float
-        Squares are taken of ``(x - centre) / scale``, so that they lose no digits.
+        Sums are taken of ``(x - centre) / scale`` and of its square, so that they
+        lose no digits.
     """
 
     name: str
@@ -59,50 +72,120 @@ class NumberSummary:
     def summarize(self, batch: pa.RecordBatch) -> NumberState:
         """Return the state of one batch."""
         column = batch.column(self.name)
-        present = numbers(column.drop_null())
-        known = present[~np.isnan(present)]
-        x = np.sort(known[np.isfinite(known)]) + 0.0  # -0.0 becomes 0.0
-        moved = (x - self.centre) / self.scale
+        few = _few_whole_numbers(column)
+        if few is not None:
+            return self._state(column, *few)
+        x = np.sort(numbers(column))  # one sort answers for any number of edges
+        low, high, n_known = (
+            int(np.searchsorted(x, end, side=side))  # type: ignore[call-overload]  # a literal each
+            for end, side in ((-np.inf, "right"), (np.inf, "left"), (np.inf, "right"))
+        )
+        n_nan, n_inf = len(x) - n_known - column.null_count, low + n_known - high
+        x = x[low:high]
+        start, stop = np.searchsorted(x, 0.0), np.searchsorted(x, 0.0, side="right")
+        x[start:stop] = 0.0  # -0.0 becomes 0.0
+        is_first = np.empty(len(x), dtype=bool)
+        is_first[:1] = True
+        np.not_equal(x[1:], x[:-1], out=is_first[1:])
+        if 4 * np.count_nonzero(is_first) > len(x):
+            return self._state(column, x, None, n_nan=n_nan, n_inf=n_inf)
+        first = np.flatnonzero(is_first)
+        counts = np.diff(first, append=len(x))
+        return self._state(column, x[first], counts, n_nan=n_nan, n_inf=n_inf)
+
+    def _state(
+        self,
+        column: pa.Array,
+        x: Floats,
+        counts: Ints | None,
+        *,
+        n_nan: int = 0,
+        n_inf: int = 0,
+    ) -> NumberState:
+        """Return the state of finite values in order, each so many times or once.
+
+        The values are overwritten: fresh memory would cost as much as the sums.
+        """
+        found = [
+            np.searchsorted(x, self.edges, side="right"),
+            np.searchsorted(x, self.edges[:1], side="left"),
+            np.searchsorted(x, x[:1], side="right"),
+            np.full(len(x[:1]), len(x)),
+        ]
+        if counts is not None:
+            before = np.concatenate([[0], np.cumsum(counts)])
+            found = [before[places] for places in found]
+        ends, n_below, n_minimum, n_all = found
+        extremes = (float(x[0]), float(x[-1])) if len(x) else (np.inf, -np.inf)
+        hashes = smallest_hashes(x.view(np.uint64))
+        x -= self.centre
+        if self.scale != 1:
+            x /= self.scale
+        moved = _total(x, counts)
         with np.errstate(over="ignore"):
-            squares = moved * moved
-        fits = np.isfinite(squares)
-        is_new = np.ones(len(x), dtype=bool)
-        is_new[1:] = x[1:] != x[:-1]
-        ends = np.searchsorted(x, self.edges, side="right")
-        below = np.searchsorted(x, self.edges[:1], side="left")
+            squares = np.multiply(x, x, out=x)
+        n_overflow = 0
+        if np.isinf(squares[[0, -1][: len(x)]]).any():
+            fits = np.isfinite(squares)
+            n_overflow = int((~fits).sum() if counts is None else counts[~fits].sum())
+            counts = None if counts is None else counts[fits]
+            squares = squares[fits]
         return NumberState(
             n_rows=len(column),
             n_null=column.null_count,
-            n_nan=len(present) - len(known),
-            n_inf=len(known) - len(x),
-            minimum=float(x[0]) if len(x) else np.inf,
-            maximum=float(x[-1]) if len(x) else -np.inf,
-            total=exact_sum(x),
-            shifted=exact_sum(moved[fits]),
-            squares=exact_sum(squares[fits]),
-            n_overflow=int((~fits).sum()),
-            n_below=int(below.sum()),
-            bin_counts=np.diff(ends, prepend=0, append=len(x)).astype(np.int64),
-            hashes=smallest_hashes(x[is_new].view(np.uint64)),
+            n_nan=n_nan,
+            n_inf=n_inf,
+            minimum=extremes[0],
+            n_minimum=int(n_minimum.sum()),
+            maximum=extremes[1],
+            moved=moved,
+            squares=_total(squares, counts),
+            n_overflow=n_overflow,
+            n_below=int(n_below.sum()),
+            bin_counts=np.diff(ends, prepend=0, append=n_all.sum()).astype(np.int64),
+            hashes=hashes,
         )
 
     def merge(self, a: NumberState, b: NumberState) -> NumberState:
         """Return the state of the rows of both."""
+        minimum = min(a.minimum, b.minimum)
         return NumberState(
             n_rows=a.n_rows + b.n_rows,
             n_null=a.n_null + b.n_null,
             n_nan=a.n_nan + b.n_nan,
             n_inf=a.n_inf + b.n_inf,
-            minimum=min(a.minimum, b.minimum),
+            minimum=minimum,
+            n_minimum=sum(one.n_minimum for one in (a, b) if one.minimum == minimum),
             maximum=max(a.maximum, b.maximum),
-            total=a.total + b.total,
-            shifted=a.shifted + b.shifted,
+            moved=a.moved + b.moved,
             squares=a.squares + b.squares,
             n_overflow=a.n_overflow + b.n_overflow,
             n_below=a.n_below + b.n_below,
             bin_counts=a.bin_counts + b.bin_counts,
-            hashes=np.union1d(a.hashes, b.hashes)[:N_KEPT],
+            hashes=merged_hashes(a.hashes, b.hashes),
         )
+
+
+def _total(values: Floats, counts: Ints | None) -> int:
+    return exact_sum(values) if counts is None else exact_weighted_sum(values, counts)
+
+
+def _few_whole_numbers(column: pa.Array) -> tuple[Floats, Ints] | None:
+    """Return the values of a column of close whole numbers, and how often each is."""
+    if not (pa.types.is_integer(column.type) or pa.types.is_boolean(column.type)):
+        return None
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    present = column.drop_null() if column.null_count else column
+    x = present.to_numpy(zero_copy_only=False)
+    if not len(x):
+        return None
+    low, high = int(x.min()), int(x.max())
+    if high - low >= WIDEST or max(-low, high) >= MOST_EXACT:
+        return None
+    counts = np.bincount(x.astype(np.int64, copy=False) - low)
+    found = np.flatnonzero(counts)
+    return (found + low).astype(np.float64), counts[found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -126,19 +209,19 @@ class CategorySummary:
     ----------
     name : str
         The column.
-    categories : sequence of str
+    categories : tuple of str
         As text; each is counted exactly. Of other values, the 1,024 with the
         smallest hash are kept by name, also counted exactly, and the rest in one sum.
     """
 
     name: str
-    categories: Sequence[str]
+    categories: tuple[str, ...]
 
     def summarize(self, batch: pa.RecordBatch) -> CategoryState:
         """Return the state of one batch."""
         column = batch.column(self.name)
         labels, counts = value_counts(column)
-        place = {label: code for code, label in enumerate(self.categories)}
+        place = _places(self.categories)
         known = np.zeros(len(self.categories), dtype=np.int64)
         others: Counter[str] = Counter()
         for label, count in zip(labels, counts.tolist(), strict=True):
@@ -165,8 +248,13 @@ class CategorySummary:
             known=a.known + b.known,
             n_unknown=a.n_unknown + b.n_unknown,
             others=_kept(Counter(a.others) + Counter(b.others)),
-            hashes=np.union1d(a.hashes, b.hashes)[:N_KEPT],
+            hashes=merged_hashes(a.hashes, b.hashes),
         )
+
+
+@lru_cache(maxsize=256)
+def _places(categories: tuple[str, ...]) -> Mapping[str, int]:
+    return {label: code for code, label in enumerate(categories)}
 
 
 def _kept(counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -185,7 +273,7 @@ def _hash_text(labels: list[str]) -> Hashes:
 
 
 def numbers(values: pa.Array) -> Floats:
-    """Return values without nulls as floats; times as microseconds since 1970.
+    """Return values as floats, nulls as NaN; times as microseconds since 1970.
 
     Whole numbers beyond 2**53 are rounded. A time with a zone is shown in that zone.
     """
@@ -202,14 +290,14 @@ def numbers(values: pa.Array) -> Floats:
 def value_counts(values: pa.Array) -> tuple[list[str], Ints]:
     """Return the distinct values as text, without null and NaN, and their counts."""
     encoded = pc.dictionary_encode(values)
-    codes = encoded.indices.drop_null().to_numpy()
-    counts = np.bincount(codes, minlength=len(encoded.dictionary)).astype(np.int64)
-    pairs = [
-        (str(label), count)
-        for label, count in zip(encoded.dictionary.to_pylist(), counts, strict=True)
-        if count and label is not None and label == label  # noqa: PLR0124 (NaN is not itself)
-    ]
+    codes = (
+        encoded.indices.drop_null() if encoded.indices.null_count else encoded.indices
+    )
+    counts = np.bincount(codes.to_numpy(), minlength=len(encoded.dictionary))
+    found = np.flatnonzero(counts)
     merged: dict[str, Any] = {}
-    for label, count in pairs:
-        merged[label] = merged.get(label, 0) + count
+    labels = encoded.dictionary.take(pa.array(found)).to_pylist()
+    for label, count in zip(labels, counts[found].tolist(), strict=True):
+        if label is not None and label == label:  # noqa: PLR0124 (NaN is not itself)
+            merged[str(label)] = merged.get(str(label), 0) + count
     return list(merged), np.array(list(merged.values()), dtype=np.int64)

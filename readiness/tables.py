@@ -80,6 +80,15 @@ class Table:
             if one.metadata and PROBLEM in one.metadata
         }
 
+    def coded(self) -> "Table":
+        """Return the table with its texts as codes, each batch with a dictionary."""
+        schema = self.schema
+        for place, one in enumerate(schema):
+            if pa.types.is_string(one.type):
+                kind = pa.dictionary(pa.int32(), pa.string())
+                schema = schema.set(place, one.with_type(kind))
+        return replace(self, schema=schema)
+
     def tasks(self, columns: Sequence[str] | None = None) -> list[Task]:
         """Return one picklable reader per piece, in file order.
 
