@@ -217,7 +217,7 @@ def describe_columns(
         described[name] = Column(
             name=name,
             kind=kind,
-            **section.model_dump(exclude={"kind"}),
+            **section.model_dump(exclude={"kind", "format"}),
         )
     return described
 

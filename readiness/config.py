@@ -10,15 +10,13 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
-    Discriminator,
     Field,
-    Tag,
     ValidationError,
     model_validator,
 )
 
 from readiness.errors import CaseError, PolicyError, ReadinessError, Reason
+from readiness.source_config import Strict, TableSource, Text
 
 MAX_FILE_BYTES = 1_000_000
 RESERVED_NAMES = {"con", "prn", "aux", "nul", "failed", "latest"}
@@ -48,12 +46,9 @@ def _duration(text: str) -> str:
     return text
 
 
-def _reference(text: str) -> str:
-    if not re.fullmatch(r"(env|file):\S+", text):
-        msg = (
-            'must be "env:NAME" or "file:PATH", naming where the address of the '
-            "database is kept; an address itself may hold a password"
-        )
+def _format(text: str) -> str:
+    if text != "text" and "%" not in text:
+        msg = 'must be "text", or the format of a time such as "%d.%m.%Y"'
         raise ValueError(msg)
     return text
 
@@ -63,16 +58,9 @@ Number = Annotated[float, AfterValidator(_finite)]
 Duration = Annotated[str, AfterValidator(_duration)]
 M = TypeVar("M", bound=BaseModel)
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
-class _Strict(BaseModel):
-    """Unknown keys are errors; a value is never changed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class ModelSection(_Strict):
+class ModelSection(Strict):
     """The model under review: a file, a callable, or a column of predictions."""
 
     path: Text | None = None
@@ -98,24 +86,7 @@ class ModelSection(_Strict):
         return self
 
 
-class SqlSource(_Strict):
-    """A table behind a database: a query, and where the address is kept."""
-
-    sql: Annotated[str, Field(min_length=1, max_length=20_000)]
-    connection: Annotated[str, AfterValidator(_reference)]
-
-
-def _kind_of_source(value: object) -> str:
-    return "file" if isinstance(value, str) else "query"
-
-
-TableSource = Annotated[
-    Annotated[Text, Tag("file")] | Annotated[SqlSource, Tag("query")],
-    Discriminator(_kind_of_source),
-]
-
-
-class DataSection(_Strict):
+class DataSection(Strict):
     """The tables, and the columns that are not features."""
 
     training: TableSource | None = None
@@ -126,14 +97,15 @@ class DataSection(_Strict):
     entity: Text | None = None
     weight: Text | None = None
     block: Text | None = None
-    ignore: list[str] = []
+    ignore: list[str] = Field(default_factory=list)
     window: Duration | None = None
 
 
-class ColumnSection(_Strict):
-    """What people know about one column."""
+class ColumnSection(Strict):
+    """What people know about one column; `format` is of CSV files."""
 
     kind: Kind | None = None
+    format: Annotated[Text, AfterValidator(_format)] | None = None
     unit: Text | None = None
     source: Text | None = None
     measurement_sd: Annotated[Number, Field(gt=0)] | None = None
@@ -144,14 +116,21 @@ class ColumnSection(_Strict):
     sensitive: bool = False
 
     @model_validator(mode="after")
-    def _range_is_ordered(self) -> "ColumnSection":
+    def _fits_together(self) -> "ColumnSection":
         if self.range is not None and self.range[0] >= self.range[1]:
             msg = "range must be [lowest, highest]"
+            raise ValueError(msg)
+        is_time = self.format is not None and self.format != "text"
+        if is_time and self.kind not in (None, "time"):
+            msg = f"a format of times does not fit the kind {self.kind!r}"
+            raise ValueError(msg)
+        if self.format == "text" and self.kind not in (None, "categorical"):
+            msg = f'the format "text" does not fit the kind {self.kind!r}'
             raise ValueError(msg)
         return self
 
 
-class OperationSection(_Strict):
+class OperationSection(Strict):
     """How the model is run and watched."""
 
     monitor_window_rows: Annotated[int, Field(ge=1)] | None = None
@@ -163,14 +142,14 @@ class OperationSection(_Strict):
     requests_per_second: Annotated[Number, Field(gt=0)] | None = None
 
 
-class ReviewSection(_Strict):
+class ReviewSection(Strict):
     """Notebooks and checks of the user's own, each a folder beside the case."""
 
     notebooks: Text | None = None
     checks: Text | None = None
 
 
-class CaseFile(_Strict):
+class CaseFile(Strict):
     """One model under review with its data."""
 
     name: Name
@@ -180,13 +159,13 @@ class CaseFile(_Strict):
     tier: Tier = "medium"
     model: ModelSection
     data: DataSection
-    columns: dict[str, ColumnSection] = {}
+    columns: dict[str, ColumnSection] = Field(default_factory=dict)
     operation: OperationSection = OperationSection()
-    checks: dict[str, dict[str, Any]] = {}
+    checks: dict[str, dict[str, Any]] = Field(default_factory=dict)
     review: ReviewSection = ReviewSection()
 
 
-class LimitOverride(_Strict):
+class LimitOverride(Strict):
     """One limit as an organisation sets it."""
 
     side: Literal["at_least", "at_most"] | None = None
@@ -196,7 +175,7 @@ class LimitOverride(_Strict):
     reason: Text
 
 
-class Waiver(_Strict):
+class Waiver(Strict):
     """Somebody's signed acceptance of one failing finding, until a date."""
 
     check: Text
@@ -207,12 +186,12 @@ class Waiver(_Strict):
     expires: dt.date
 
 
-class PolicyFile(_Strict):
+class PolicyFile(Strict):
     """Limits and waivers that replace what the checks ship."""
 
     tier: Tier | None = None
-    limits: dict[str, dict[str, LimitOverride]] = {}
-    waivers: list[Waiver] = []
+    limits: dict[str, dict[str, LimitOverride]] = Field(default_factory=dict)
+    waivers: list[Waiver] = Field(default_factory=list)
 
 
 def read_case(path: Path) -> CaseFile:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from readiness.config import CaseFile, SqlSource
+from readiness.config import CaseFile, DataSection
 from readiness.errors import CaseError
 from readiness.models import Model, load_model, wrap_model
+from readiness.source_config import FileSource, SqlSource
 from readiness.sql import spool_sql
 from readiness.tables import Table, load_table, table_from_frame
 from readiness.trust import Loaded
@@ -55,23 +56,45 @@ def load_tables(
             for name in TABLES
             if name in frames
         }
-    data = file.data
-    sources = {
-        "training": data.training,
-        "reference": data.reference,
-        "current": data.current if current is None else os.path.abspath(current),  # noqa: PTH100 (resolve would follow links)
-    }
     return {
         name: _loaded(source, base, name, folder)
-        for name, source in sources.items()
+        for name, source in sources_of(file.data, current).items()
+    }
+
+
+def sources_of(
+    data: DataSection, current: Path | None
+) -> Mapping[str, FileSource | SqlSource]:
+    """Return where the tables of a case come from, by name.
+
+    Parameters
+    ----------
+    data : DataSection
+        Of the case file.
+    current : pathlib.Path or None
+        A file in place of ``data.current``: of the same writing, all of its rows.
+    """
+    newest = data.current
+    if current is not None:
+        usual = newest if isinstance(newest, FileSource) else FileSource(path="-")
+        path = os.path.abspath(current)  # noqa: PTH100 (resolve would follow links)
+        span = {"since": None, "until": None}
+        newest = usual.model_copy(update={"path": path, **span})
+    named = {"training": data.training, "reference": data.reference, "current": newest}
+    return {
+        name: FileSource(path=source) if isinstance(source, str) else source
+        for name, source in named.items()
         if source is not None
     }
 
 
-def _loaded(source: str | SqlSource, base: Path, name: str, folder: Path) -> Table:
+def _loaded(
+    source: FileSource | SqlSource, base: Path, name: str, folder: Path
+) -> Table:
     if isinstance(source, SqlSource):
-        source = str(spool_sql(source, base, name, folder).absolute())
-    return load_table(source, base, name, work=folder)
+        path = str(spool_sql(source, base, name, folder).absolute())
+        return load_table(path, base, name, work=folder)
+    return load_table(source.path, base, name, work=folder)
 
 
 def model_of(file: CaseFile, base: Path, model: object | None) -> Model:

@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import pyarrow as pa
 
 from readiness.cache import cached
-from readiness.config import SqlSource
 from readiness.errors import InputError, Reason
+from readiness.source_config import SqlSource
 from readiness.sources import write_stream
 
 ROWS_AT_ONCE = 65_536

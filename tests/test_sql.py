@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from readiness.case import load_case
-from readiness.config import CaseFile, SqlSource
+from readiness.config import CaseFile
 from readiness.errors import CaseError, InputError, Reason
+from readiness.source_config import SqlSource
 from readiness.sql import masked, spool_sql
 from readiness.tables import load_table
 from tests import postgres
