@@ -1,6 +1,7 @@
 """The plan of a profile: where its counts are cut, frozen before rows are counted."""
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -120,7 +121,7 @@ def number_summary(name: str, edges: Floats) -> NumberSummary:
     if abs(centre) > LARGEST_CENTRE:
         centre = 0.0  # else a difference to it could overflow
     spread = float(np.ptp(edges / 2)) if len(edges) else 0.0
-    power = math.frexp(spread)[1]
+    power = min(math.frexp(spread)[1], sys.float_info.max_exp - 1)
     # Squares of usual values neither overflow nor vanish as they are.
     scale = 2.0**power if abs(power) > USUAL_BITS and spread else 1.0
     return NumberSummary(name=name, edges=edges, centre=centre, scale=scale)

@@ -1,5 +1,6 @@
 """Hashes of whole rows: equal rows have equal ones, wherever they stand."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,6 +100,8 @@ def sampled(table: Table, columns: Sequence[str], n_rows: int, seed: int) -> pa.
 
 def _hashes_of(values: pa.Array) -> Hashes:
     kind = values.type
+    if pa.types.is_decimal(kind) and kind.precision <= sys.float_info.dig:
+        return _of_numbers(values.cast(pa.float64()))
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
         return _of_numbers(values)
     if not pa.types.is_dictionary(kind):
