@@ -1,9 +1,8 @@
 """One pass over a table for many summaries, merged in order."""
 
 import os
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial, reduce
 from itertools import islice
 from typing import Any, Protocol
@@ -13,8 +12,6 @@ import pyarrow as pa
 from readiness.clusters import executor as cluster_executor
 from readiness.pieces import Task, pieces_by_file
 from readiness.tables import Table
-
-READ_AHEAD = 2
 
 
 def n_cores() -> int:
@@ -79,7 +76,7 @@ def scan(
         files = [list(islice(tasks, size)) for size in sizes]
         work = partial(_summarize_file, summaries=summaries)
         return reduce(merge, executor.map(work, files))
-    with ThreadPoolExecutor(n_cores() + 1) as pool:
+    with ThreadPoolExecutor(n_cores()) as pool:
         states = _by_threads(pool, list(tasks), summaries)
         return reduce(merge, (reduce(merge, islice(states, size)) for size in sizes))
 
@@ -110,17 +107,10 @@ def _merge(
 def _by_threads(
     pool: ThreadPoolExecutor, tasks: Sequence[Task], summaries: Mapping[str, Summary]
 ) -> Iterator[Mapping[str, Any]]:
-    """Yield the state of each piece: read ahead by one thread, batches by the rest."""
-    waiting = iter(tasks)
-    reading: deque[Future[list[pa.RecordBatch]]] = deque()
-    for task in waiting:
-        reading.append(pool.submit(task))
-        if len(reading) == READ_AHEAD:
-            break
-    while reading:
-        batches = reading.popleft().result()
-        following = next(waiting, None)
-        if following is not None:
-            reading.append(pool.submit(following))
-        states = pool.map(partial(_summarize, summaries=summaries), batches)
+    """Yield the state of each piece: a thread reads and counts one, or its batches."""
+    if len(tasks) >= n_cores():
+        yield from pool.map(lambda task: _summarize_file([task], summaries), tasks)
+        return
+    for task in tasks:
+        states = pool.map(partial(_summarize, summaries=summaries), task())
         yield reduce(partial(_merge, summaries), states)

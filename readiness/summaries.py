@@ -75,7 +75,11 @@ class NumberSummary:
         few = _few_whole_numbers(column)
         if few is not None:
             return self._state(column, *few)
-        x = np.sort(numbers(column))  # one sort answers for any number of edges
+        x = numbers(column)
+        # One sort answers for any number of edges; Arrow's own memory stays as it is.
+        if not x.flags.writeable:
+            x = x.copy()
+        x.sort()
         low, high, n_known = (
             int(np.searchsorted(x, end, side=side))  # type: ignore[call-overload]  # a literal each
             for end, side in ((-np.inf, "right"), (np.inf, "left"), (np.inf, "right"))
@@ -121,7 +125,8 @@ class NumberSummary:
         x -= self.centre
         if self.scale != 1:
             x /= self.scale
-        moved = _total(x, counts)
+        smallest = _closest_to_zero(x)
+        moved = _total(x, counts, smallest)
         with np.errstate(over="ignore"):
             squares = np.multiply(x, x, out=x)
         n_overflow = 0
@@ -139,7 +144,7 @@ class NumberSummary:
             n_minimum=int(n_minimum.sum()),
             maximum=extremes[1],
             moved=moved,
-            squares=_total(squares, counts),
+            squares=_total(squares, counts, smallest * smallest or None),
             n_overflow=n_overflow,
             n_below=int(n_below.sum()),
             bin_counts=np.diff(ends, prepend=0, append=n_all.sum()).astype(np.int64),
@@ -166,8 +171,16 @@ class NumberSummary:
         )
 
 
-def _total(values: Floats, counts: Ints | None) -> int:
-    return exact_sum(values) if counts is None else exact_weighted_sum(values, counts)
+def _closest_to_zero(x: Floats) -> float:
+    """Return how close values in order come to zero without being zero."""
+    below, above = np.searchsorted(x, 0.0), np.searchsorted(x, 0.0, side="right")
+    return float(np.abs([*x[:below][-1:], *x[above:][:1]]).min(initial=np.inf))
+
+
+def _total(values: Floats, counts: Ints | None, smallest: float | None) -> int:
+    if counts is None:
+        return exact_sum(values, smallest)
+    return exact_weighted_sum(values, counts)
 
 
 def _few_whole_numbers(column: pa.Array) -> tuple[Floats, Ints] | None:
