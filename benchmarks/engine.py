@@ -86,7 +86,7 @@ def decode(folder: Path) -> None:
 
 def ours(folder: Path) -> None:
     """Profile the reference, and the current rows at its edges."""
-    from readiness.profiles import profiles_of  # noqa: PLC0415 (a side of its own)
+    from readiness.column_profiles import profiles_of  # noqa: PLC0415 (a side of its own)
     from readiness.tables import load_table  # noqa: PLC0415
 
     reference, current = (

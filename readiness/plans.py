@@ -9,16 +9,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from readiness.category_counts import CategorySummary, value_counts
 from readiness.columns import kind_of
 from readiness.exact import Floats
 from readiness.scan import scan
-from readiness.summaries import (
-    N_EDGES,
-    CategorySummary,
-    NumberSummary,
-    numbers,
-    value_counts,
-)
+from readiness.summaries import N_EDGES, NumberSummary, numbers
 from readiness.tables import Table
 
 SAMPLE_ROWS = 262_144

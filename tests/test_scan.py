@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from readiness import scan as scan_module
+from readiness.category_counts import CategorySummary
 from readiness.scan import scan
-from readiness.summaries import CategorySummary, NumberState, NumberSummary
+from readiness.summaries import NumberState, NumberSummary
 from readiness.tables import Table, load_table
 
 EDGES = np.linspace(-3, 3, 50)

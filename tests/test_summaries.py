@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from readiness import plans, summaries
+from readiness import category_counts, plans
+from readiness.category_counts import CategorySummary, value_counts
+from readiness.column_profiles import ColumnProfile
 from readiness.errors import NotAssessedError, Reason
 from readiness.exact import (
     N_KEPT,
@@ -22,8 +24,8 @@ from readiness.exact import (
     exact_weighted_sum,
     smallest_hashes,
 )
-from readiness.profiles import ColumnProfile, profile
-from readiness.summaries import CategorySummary, NumberSummary, numbers, value_counts
+from readiness.profiles import profile
+from readiness.summaries import NumberSummary, numbers
 from tests.cases import case_file, small_case, small_frames
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -185,7 +187,7 @@ def test_values_are_counted_up_to_each_edge_and_missing_ones_apart() -> None:
 def test_labels_of_smallest_hash_keep_exact_counts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(summaries, "N_KEPT", 5)
+    monkeypatch.setattr(category_counts, "N_KEPT", 5)
     rng = np.random.default_rng(3)
     words = [f"w{code}" for code in rng.integers(0, 30, 400)]
     summary = CategorySummary(name="x", categories=())
@@ -300,7 +302,7 @@ def test_rare_categories_beyond_the_cap_are_one_sum(
 ) -> None:
     """F073: bounded, with an "other" count."""
     monkeypatch.setattr(plans, "MOST_CATEGORIES", 1)
-    monkeypatch.setattr(summaries, "N_KEPT", 1)
+    monkeypatch.setattr(category_counts, "N_KEPT", 1)
 
     carrier = profile(small_case(), "training")["carrier"]
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from readiness.profiles import ColumnProfile
+from readiness.column_profiles import ColumnProfile
 from readiness.stats import Floats
 
 CELLS_WANTED = 8  # over what the base table spans

@@ -10,7 +10,8 @@ import pyarrow as pa
 from readiness.case import Case
 from readiness.checks.coverage._rows import numbers
 from readiness.checks.coverage._seen import encoded
-from readiness.profiles import ColumnProfile, profile
+from readiness.column_profiles import ColumnProfile
+from readiness.profiles import profile
 
 Points = npt.NDArray[np.float32]
 MOST_VALUES = 20  # of a category that get an indicator; the others share one

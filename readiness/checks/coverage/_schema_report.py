@@ -14,9 +14,9 @@ from readiness.checks.coverage._dates_in_text import has_several_formats
 from readiness.checks.coverage._lookalikes import lookalikes
 from readiness.checks.coverage._unit_changes import unit_changes
 from readiness.checks.coverage._violations import Profiles, Violation
+from readiness.column_profiles import ColumnProfile
 from readiness.columns import role_columns
 from readiness.figures import COLORS, label, new_figure
-from readiness.profiles import ColumnProfile
 from readiness.schemas import replaced_cells
 from readiness.scoring import ledger
 from readiness.text import visible

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from readiness.profiles import ColumnProfile
+from readiness.column_profiles import ColumnProfile
 from readiness.text import number, visible
 
 # How one unit is written in another: factor, offset, and what that is called.

@@ -10,9 +10,9 @@ from readiness.case import Case
 from readiness.checks.coverage._outside import count_beyond
 from readiness.checks.coverage._rows import Keys, clusters_of, hashed, keys_of, passed
 from readiness.checks.coverage._seen import encoded
+from readiness.column_profiles import ColumnProfile
 from readiness.columns import Column, kind_of
 from readiness.errors import Reason
-from readiness.profiles import ColumnProfile
 from readiness.stats import Ints
 from readiness.tables import Table
 from readiness.text import number, visible
