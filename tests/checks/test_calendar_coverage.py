@@ -1,9 +1,11 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from readiness.checks.coverage._calendar_report import _short
 from readiness.checks.coverage.calendar_coverage import CHECK
 from readiness.result import Status
 from tests.coverage_cases import (
@@ -315,24 +317,208 @@ def test_reference_stands_in_for_training() -> None:
     assert "reference rows stand in" in measurement.notes[-1]
 
 
+def _heat_map(case: Any) -> tuple[list[str], dict[tuple[str, str], str], set[Any]]:  # noqa: ANN401 (a case)
+    """Return the rows of the heat map, its texts by row and column, framed places."""
+    axes = CHECK.draw(measure("calendar_coverage", case), CHECK.limits).axes[0]
+    rows = [one.get_text() for one in axes.get_yticklabels()]
+    columns = dict(
+        zip(
+            axes.get_xticks(),
+            [x.get_text() for x in axes.get_xticklabels()],
+            strict=True,
+        )
+    )
+    texts = {
+        (
+            rows[int(one.get_position()[1])],
+            columns[one.get_position()[0]],
+        ): one.get_text()
+        for one in axes.texts
+    }
+    framed = {
+        (rows[round(one.get_y() + 0.42)], columns[round(2 * one.get_x() + 0.92) / 2])
+        for one in axes.patches
+        if one.get_linewidth() > 1
+    }
+    return rows, texts, framed
+
+
 def test_heat_map_frames_what_production_meets_and_training_lacks() -> None:
     case = _case(
         training=_days("2024-01-01", 60),
         reference=_days("2024-01-01", 60),
-        current=_days("2024-04-01", 30),
+        current=_days("2024-04-01", 30).drop(columns=TARGET),
     )
+
+    rows, texts, framed = _heat_map(case)
+
+    assert framed == {("current: days", "Apr")}
+    assert rows == [
+        *("training: days", "training: labelled 0", "training: labelled 1"),
+        *("reference: days", "reference: labelled 0", "reference: labelled 1"),
+        "current: days",
+    ]
+    # 31 days of January, two rows a day, every other one labelled 1.
+    assert texts["training: days", "Jan"] == "31"
+    assert texts["training: labelled 1", "Jan"] == "31"
+    assert texts["current: days", "Apr"] == "30"
+    alt = CHECK.alt(measure("calendar_coverage", case))
+    assert "0 % of the rows fall in a month" in alt
+
+
+def test_labels_are_counted_by_month_weekday_and_hour() -> None:
+    rows = _days("2024-01-01", 91)
+    month, hour = rows["when"].dt.month, rows["when"].dt.hour
+    is_hit = ((month == 2) & (hour == 18)).astype("Int64")
+    rows[TARGET] = is_hit.mask(month == 3)
+    case = _case(training=rows, reference=rows, current=rows)
+
     measurement = measure("calendar_coverage", case)
 
-    axes = CHECK.draw(measurement, CHECK.limits).axes[0]
+    labels = measurement.tables["labels"]
+    own = labels[(labels["table"] == "training") & (labels["events"] > 0)]
+    found = own.set_index(["name", "class"])["events"]
+    # 2024-02 has 29 days: one row of each two is a 1; March has no label.
+    months = found[["Jan", "Feb"]]
+    assert months.to_dict() == {("Jan", "0"): 62, ("Feb", "0"): 29, ("Feb", "1"): 29}
+    assert found[["06 h", "18 h"]].to_dict() == {
+        ("06 h", "0"): 60,
+        ("18 h", "0"): 31,
+        ("18 h", "1"): 29,
+    }
+    weekdays = own[own["unit"] == "weekday"].groupby("class")["events"].sum()
+    assert weekdays.to_dict() == {"0": 91, "1": 29}
+    assert "training has rows but none labelled 0 in: Mar." in measurement.notes
+    assert "training has rows but none labelled 1 in: Jan, Mar, 06 h." in (
+        measurement.notes
+    )
 
-    framed = [one for one in axes.patches if one.get_linewidth() > 1]
-    assert len(framed) == 1
-    assert [one.get_text() for one in axes.get_yticklabels()] == [
-        "training",
-        "reference",
-        "current",
-    ]
-    assert "0 % of the rows fall in a month" in CHECK.alt(measurement)
+
+def test_heat_map_frames_the_month_in_which_a_class_was_never_labelled() -> None:
+    rows = _days("2024-01-01", 60)
+    rows[TARGET] = (rows["when"].dt.month == 2).astype(int)
+    case = _case(training=rows, reference=rows, current=_days("2024-01-01", 60))
+
+    _, texts, framed = _heat_map(case)
+
+    assert framed == {
+        ("training: labelled 1", "Jan"),
+        ("training: labelled 0", "Feb"),
+    }
+    assert texts["training: labelled 1", "Feb"] == "58"
+
+
+def test_heat_map_of_many_classes_shows_the_rarest_and_all_together() -> None:
+    def four(frame: pd.DataFrame) -> np.ndarray:
+        return np.full((len(frame), 4), 0.25)
+
+    four.classes_ = np.array(list("abcd"))
+    rows = _days("2024-01-01", 50).assign(
+        **{TARGET: list("aaaabbbccd") * 10, "when": pd.Timestamp("2024-01-05")}
+    )
+    case = plain_case(
+        features=["x"],
+        task="multiclass",
+        model=four,
+        data={"time": "when"},
+        training=rows,
+        reference=rows,
+        current=rows,
+    )
+
+    heads, texts, _ = _heat_map(case)
+
+    own = [one.removeprefix("training: ") for one in heads if "training" in one]
+    assert own == ["days", "labelled", "labelled d", "labelled c"]
+    assert texts["training: labelled", "Jan"] == "100"
+    assert texts["training: labelled d", "Jan"] == "10"
+
+
+def test_heat_map_of_a_regression_shows_where_the_extremes_are() -> None:
+    rows = _days("2024-01-01", 50).assign(**{TARGET: np.arange(100.0)})
+    case = plain_case(
+        features=["x"],
+        task="regression",
+        data={"time": "when"},
+        training=rows,
+        reference=rows,
+        current=rows,
+    )
+
+    _, texts, _ = _heat_map(case)
+
+    # Ten rows lie below the lowest tenth: the first five days.
+    assert texts["training: labelled lowest tenth", "Jan"] == "10"
+    assert texts["training: labelled lowest tenth", "Feb"] == "0"
+    assert texts["training: labelled highest tenth", "Feb"] == "10"
+
+
+def test_counts_are_short_enough_for_their_cell() -> None:
+    shown = [_short(n) for n in (0, 999, 1000, 9949, 9950, 123456, 1e6, 2.5e8)]
+
+    assert shown == ["0", "999", "1.0k", "9.9k", "10k", "123k", "1.0M", "250M"]
+
+
+def test_nearly_all_rows_are_told_by_a_count() -> None:
+    rows = pd.concat([_days("2024-01-01", 5000), _days("2024-01-01", 1, hours=(3,))])
+    case = _case(
+        training=_days("2023-01-01", 60),
+        reference=_days("2023-01-01", 60),
+        current=rows,
+    )
+
+    notes = measure("calendar_coverage", case).notes
+
+    said = "All but 1 of the 10,001 current rows fall in an hour of the day that the "
+    assert f"{said}training table has seen; hardly seen: 03 h." in notes
+
+
+def test_hundred_events_give_a_half_width_of_ten_points() -> None:
+    limit = next(one.limit for one in CHECK.limits if one.metric == EVENTS)
+
+    # Wilson's half-width at one half, two-sided 95 %: z / (2 sqrt(n + z^2)).
+    half_width = 1.96 / (2 * np.sqrt(np.array([limit, 90]) + 1.96**2))
+    assert half_width[0] <= 0.1 < half_width[1]
+
+
+@pytest.mark.slow
+def test_limits_hold_for_days_that_hang_together() -> None:
+    rng = np.random.default_rng(11)
+    n_days, per_day, draws, truth = 70, 12, 120, 0.8
+    known = _days("2023-01-01", 20, hours=(6,))
+    when = pd.date_range("2024-01-01", periods=n_days).repeat(per_day)
+    covered: dict[str, list[list[bool]]] = {"1d": [], "row": []}
+    for night in rng.beta(0.5, 2.0, (draws, n_days)):
+        late = rng.random(len(when)) < night.repeat(per_day)
+        spread = rng.integers(0, 60, len(when))
+        rows = pd.DataFrame({"x": 1.0, TARGET: late.astype(int)})
+        rows["row"] = np.arange(len(rows))
+        rows["when"] = when + pd.to_timedelta(np.where(late, 23, 6) * 60 + spread, "m")
+        for block, hits in covered.items():
+            case = plain_case(
+                features=["x"],
+                data={"time": "when", "block": block},
+                training=known.assign(row=0),
+                reference=rows,
+                current=rows,
+            )
+            found = measure("calendar_coverage", case)
+            hour = found.summary.set_index("group").loc["hour"]
+            label = found.tables["classes"].set_index(["table", "class"])
+            late_share = label.loc[("reference", "1")]
+            hits.append(
+                [
+                    hour["ci_low"] <= truth,
+                    truth <= hour["ci_high"],
+                    late_share["ci_low"] <= 1 - truth,
+                    1 - truth <= late_share["ci_high"],
+                ]
+            )
+
+    # Each limit is one-sided 95 %; 120 draws are good to 4 points.
+    assert np.mean(covered["1d"], axis=0).min() > 0.91
+    # With rows for blocks the limits do not hold.
+    assert np.mean(covered["row"], axis=0).max() < 0.91
 
 
 def test_without_times_the_events_are_drawn() -> None:

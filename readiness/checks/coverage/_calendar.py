@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from readiness.checks.coverage._events import Outcomes
 from readiness.checks.coverage._rows import (
     NULL_CODE,
     Keys,
@@ -24,6 +25,7 @@ from readiness.checks.coverage._shares import (
     merge_sums,
     share_counts,
 )
+from readiness.labels import USABLE
 from readiness.stats import Ints
 from readiness.tables import Table
 
@@ -44,20 +46,32 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountHours:
-    """The summary that counts rows, and labelled rows, by hour since 1970."""
+    """The summary that counts rows, labelled rows and classes by hour since 1970.
+
+    Parameters
+    ----------
+    time : str
+        The time column.
+    outcomes : Outcomes or None
+        What the labels are told apart by; None: the table has no target.
+    """
 
     time: str
-    target: str | None
+    outcomes: Outcomes | None
 
     def summarize(self, batch: pa.RecordBatch) -> KeyedSums:
         """Count one batch; rows without a time have the lowest key."""
         when = microseconds(batch.column(self.time))
         hours = np.where(when == NULL_CODE, when, when // HOUR_US)
-        labelled = np.zeros(batch.num_rows)
-        if self.target is not None:
-            absent = pc.is_null(batch.column(self.target), nan_is_null=True)
-            labelled = 1.0 - absent.to_numpy(zero_copy_only=False)
-        return keyed_sums(hours, np.column_stack([np.ones(len(hours)), labelled]))
+        rows = np.ones((len(hours), 1))
+        if self.outcomes is None:
+            return keyed_sums(hours, np.hstack([rows, 0 * rows]))
+        values = batch.column(self.outcomes.target)
+        absent = pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False)
+        place, why = self.outcomes.places(values)
+        classes = np.zeros((len(hours), len(self.outcomes.names)))
+        classes[np.flatnonzero(why == USABLE), place] = 1.0
+        return keyed_sums(hours, np.hstack([rows, 1.0 - absent[:, None], classes]))
 
     def merge(self, a: KeyedSums, b: KeyedSums) -> KeyedSums:
         """Count two sets of rows together."""
@@ -110,11 +124,11 @@ def unit_codes(unit: str, hours: Ints) -> Ints:
     return months % 12
 
 
-def hours_of(table: Table, time: str, target: str) -> KeyedSums:
-    """Return rows and labelled rows of a table by hour since 1970."""
-    labels = target if target in table.schema.names else None
-    columns = [time] if labels is None else [time, labels]
-    return passed(table, CountHours(time=time, target=labels), columns)
+def hours_of(table: Table, time: str, outcomes: Outcomes) -> KeyedSums:
+    """Return rows, labelled rows and rows of each class, by hour since 1970."""
+    known = outcomes if outcomes.target in table.schema.names else None
+    columns = [time] if known is None else [time, known.target]
+    return passed(table, CountHours(time=time, outcomes=known), columns)
 
 
 def known_hours(counted: KeyedSums) -> KeyedSums:
@@ -131,13 +145,12 @@ def days_by_unit(unit: str, counted: KeyedSums) -> Ints:
     return np.bincount(distinct[:, 0], minlength=len(NAMES[unit]))
 
 
-def rows_by_unit(unit: str, counted: KeyedSums) -> Ints:
-    """Return the number of rows, by calendar unit."""
+def sums_by_unit(unit: str, counted: KeyedSums) -> Ints:
+    """Return rows, labelled rows and rows of each class, by calendar unit."""
     found = known_hours(counted)
-    rows = np.bincount(
-        unit_codes(unit, found.keys), found.sums[:, 0], minlength=len(NAMES[unit])
-    )
-    return rows.astype(np.int64)
+    codes, n = unit_codes(unit, found.keys), len(NAMES[unit])
+    sums = [np.bincount(codes, one, minlength=n) for one in found.sums.T]
+    return np.stack(sums, axis=1).astype(np.int64)
 
 
 def calendar_table(
@@ -153,10 +166,32 @@ def calendar_table(
         for table, one in counted.items():
             found = pd.DataFrame({"unit": unit, "name": NAMES[unit], "table": table})
             found["days"] = days_by_unit(unit, one)
-            found["rows"] = rows_by_unit(unit, one)
+            found["rows"] = sums_by_unit(unit, one)[:, 0]
             found["covered"] = covered
             rows.append(found)
     return pd.concat(rows, ignore_index=True)
+
+
+def label_table(
+    counted: Mapping[str, KeyedSums], units: tuple[str, ...], names: tuple[str, ...]
+) -> pd.DataFrame:
+    """Return labelled rows by unit, its value, table and class.
+
+    Columns: ``unit, name, table, class, events``; tables without labels are left out.
+    """
+    rows = []
+    for unit in units:
+        for table, one in counted.items():
+            sums = sums_by_unit(unit, one)
+            for n, label in enumerate(names if sums[:, 1].any() else ()):
+                found = pd.DataFrame(
+                    {"unit": unit, "name": NAMES[unit], "table": table, "class": label}
+                )
+                found["events"] = sums[:, 2 + n]
+                rows.append(found)
+    columns = ["unit", "name", "table", "class", "events"]
+    nothing = pd.DataFrame(columns=columns)
+    return pd.concat(rows, ignore_index=True) if rows else nothing
 
 
 def span_table(counted: Mapping[str, KeyedSums]) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from readiness.checks.coverage._shares import (
     share_intervals,
 )
 from readiness.labels import UNKNOWN_LABEL, USABLE, target_codes
-from readiness.stats import Ints
+from readiness.stats import Floats, Ints
 from readiness.tables import Table
 
 TENTH = 0.1
@@ -46,29 +46,61 @@ class Events:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CountEvents:
-    """The summary that counts labelled rows by class."""
+class Outcomes:
+    """What labelled rows are told apart by.
+
+    Parameters
+    ----------
+    target : str
+        The label column.
+    classes : tuple
+        Labels of the model; empty for a regression.
+    cuts : tuple of float
+        Upper bound of the lowest tenth, lower bound of the highest.
+    """
 
     target: str
-    keys: Keys
     classes: tuple[Any, ...]
     cuts: tuple[float, float]
 
-    def summarize(self, batch: pa.RecordBatch) -> Events:
-        """Count one batch."""
-        codes, why = target_codes(batch.column(self.target), self.classes)
-        usable = why == USABLE
-        k = len(self.classes) or len(PARTS)
-        place = codes[usable]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The groups that events are counted in."""
+        return tuple(str(label) for label in self.classes) or PARTS
+
+    def places(self, values: pa.Array) -> tuple[Ints, npt.NDArray[np.int8]]:
+        """Return, of n labels, the group of each usable one, and why others are not.
+
+        Returns
+        -------
+        tuple of numpy.ndarray of int
+            Groups by their place in `names`, shape (n usable,); `USABLE` or another
+            reason of `readiness.labels`, shape (n,).
+        """
+        codes, why = target_codes(values, self.classes)
+        place: Floats = codes[why == USABLE]
         if not self.classes:
             # The extremes first: a value on both cuts is in the lowest tenth.
-            place = 1 + (place >= self.cuts[1]) - 2 * (place <= self.cuts[0])
+            place = 1.0 + (place >= self.cuts[1]) - 2.0 * (place <= self.cuts[0])
             place = np.clip(place, 0, 2)
-        found = place.astype(np.int64)
+        return place.astype(np.int64), why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountEvents:
+    """The summary that counts labelled rows by class."""
+
+    outcomes: Outcomes
+    keys: Keys
+
+    def summarize(self, batch: pa.RecordBatch) -> Events:
+        """Count one batch."""
+        found, why = self.outcomes.places(batch.column(self.outcomes.target))
+        k = len(self.outcomes.names)
         shares = None
         if k <= MAX_INTERVALS:
             hits: npt.NDArray[np.bool_] = found[:, None] == np.arange(k)
-            clusters = clusters_of(batch, self.keys).take(usable)
+            clusters = clusters_of(batch, self.keys).take(why == USABLE)
             shares = share_counts(hits, clusters)
         return Events(
             counts=np.bincount(found, minlength=k),
@@ -88,8 +120,8 @@ class CountEvents:
         )
 
 
-def events_of(case: Case, base: Table) -> Mapping[str, Events]:
-    """Return the labelled rows of training and reference, where they have labels.
+def outcomes_of(case: Case, base: Table) -> Outcomes:
+    """Return what the labels of a case are told apart by.
 
     Parameters
     ----------
@@ -99,30 +131,32 @@ def events_of(case: Case, base: Table) -> Mapping[str, Events]:
         Training, or the reference standing in: its target gives the parts of the
         range of a regression.
     """
-    tables = [
-        case.table(name)
-        for name in ("training", "reference")
-        if case.has(name) and case.has_labels(name)
-    ]
+    tables = _labelled(case)
     cuts = (np.nan, np.nan)
     if not case.classes and tables:
         cuts = _cuts(base if base in tables else tables[0], case.target)
+    return Outcomes(target=case.target, classes=case.classes, cuts=cuts)
+
+
+def events_of(case: Case, outcomes: Outcomes) -> Mapping[str, Events]:
+    """Return the labelled rows of training and reference, where they have labels."""
     found = {}
-    for table in tables:
+    for table in _labelled(case):
         keys = keys_of(case, table)
-        count = CountEvents(
-            target=case.target, keys=keys, classes=case.classes, cuts=cuts
-        )
+        count = CountEvents(outcomes=outcomes, keys=keys)
         found[table.name] = passed(table, count, [case.target, *keys.columns()])
     return found
 
 
-def class_names(case: Case) -> tuple[str, ...]:
-    """Return the groups that events are counted in."""
-    return tuple(str(label) for label in case.classes) or PARTS
+def _labelled(case: Case) -> list[Table]:
+    return [
+        case.table(name)
+        for name in ("training", "reference")
+        if case.has(name) and case.has_labels(name)
+    ]
 
 
-def class_table(case: Case, events: Mapping[str, Events]) -> pd.DataFrame:
+def class_table(outcomes: Outcomes, events: Mapping[str, Events]) -> pd.DataFrame:
     """Return labelled rows by class and table, with the share and its interval.
 
     Columns: ``class, table, events, share, ci_low, ci_high``.
@@ -131,7 +165,7 @@ def class_table(case: Case, events: Mapping[str, Events]) -> pd.DataFrame:
     for table, one in events.items():
         total = max(int(one.counts.sum()), 1)
         limits = share_intervals(one.shares) if one.shares is not None else []
-        for n, name in enumerate(class_names(case)):
+        for n, name in enumerate(outcomes.names):
             rows.append(
                 {
                     "class": name,

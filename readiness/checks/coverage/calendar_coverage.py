@@ -13,6 +13,7 @@ from readiness.checks.coverage._calendar import (
     covered_share,
     hours_of,
     known_hours,
+    label_table,
     span_table,
 )
 from readiness.checks.coverage._calendar_report import (
@@ -23,9 +24,10 @@ from readiness.checks.coverage._calendar_report import (
 )
 from readiness.checks.coverage._events import (
     Events,
-    class_names,
+    Outcomes,
     class_table,
     events_of,
+    outcomes_of,
 )
 from readiness.checks.coverage._rows import keys_of
 from readiness.checks.coverage._shares import KeyedSums, share_intervals
@@ -59,8 +61,8 @@ def measure(case: Case, options: Options) -> Measurement:
         ``events`` (count) per class: the smaller of its labelled rows in training and
         in reference. Of a regression: rows in the lowest tenth, the middle and the
         highest tenth of training's target. ``calendar_share`` (share of the current
-        rows) per ``month``, ``weekday`` and ``hour``. Tables ``classes``, ``calendar``
-        and ``spans``.
+        rows) per ``month``, ``weekday`` and ``hour``. Tables ``classes``, ``calendar``,
+        ``labels`` (labelled rows by calendar unit and class) and ``spans``.
 
     Notes
     -----
@@ -68,41 +70,41 @@ def measure(case: Case, options: Options) -> Measurement:
     Counts are exact; the intervals of shares sum rows by block. A month that was seen
     in one year only says nothing about how years differ, and a unit with five days is
     seen, not known. Times are wall-clock times. Without current rows the reference is
-    held against training. Times all at midnight have no hour.
+    held against training. Times all at midnight have no hour. Times of another zone
+    than training's, or with a zone where training has none, are not compared.
 
     References
     ----------
     E. L. Korn, B. I. Graubard (1998), Survey Methodology 24(2), 193-201.
     """
     base = case.training_or_reference()
-    events = events_of(case, base)
-    counted = _hours(case)
-    spans = span_table(counted) if counted else pd.DataFrame()
+    outcomes = outcomes_of(case, base)
+    events = events_of(case, outcomes)
+    counted = _hours(case, outcomes)
     calendar, rows = _calendar(case, base, counted, int(options["min_days"]))
-    summary = summary_frame([*_event_rows(case, events), *rows])
+    units = tuple(calendar["unit"].unique())
+    shown = {name: counted[name] for name in calendar["table"].unique()}
+    tables = {
+        "classes": class_table(outcomes, events),
+        "calendar": calendar,
+        "labels": label_table(shown, units, outcomes.names),
+        "spans": span_table(counted) if counted else pd.DataFrame(),
+    }
+    summary = summary_frame([*_event_rows(outcomes, events), *rows])
+    unknown = {name: one.unknown for name, one in events.items()}
     return Measurement(
         summary=summary,
-        tables={
-            "classes": class_table(case, events),
-            "calendar": calendar,
-            "spans": spans,
-        },
-        notes=sentences(
-            summary,
-            calendar,
-            spans,
-            {name: one.unknown for name, one in events.items()},
-            base.name,
-        ),
+        tables=tables,
+        notes=sentences(summary, tables, unknown, base.name),
     )
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
-    """Draw days by month and weekday of each table; without a time, the events."""
+    """Draw days and labels by month and weekday; without a time, the events."""
     calendar = measurement.tables["calendar"]
     if calendar.empty:
         return draw_events(measurement.summary, limits)
-    return draw_calendar(calendar)
+    return draw_calendar(calendar, measurement.tables["labels"])
 
 
 def alt(measurement: Measurement) -> str:
@@ -124,22 +126,24 @@ def alt(measurement: Measurement) -> str:
     return f"{'; '.join(parts) or 'Neither labels nor times could be counted'}."
 
 
-def _hours(case: Case) -> dict[str, KeyedSums]:
-    """Return rows by hour of the tables that have times."""
+def _hours(case: Case, outcomes: Outcomes) -> dict[str, KeyedSums]:
+    """Return rows and labels by hour of the tables that have times."""
     time = case.file.data.time
     found = {
-        name: hours_of(case.table(name), time, case.target)
+        name: hours_of(case.table(name), time, outcomes)
         for name in TABLES
         if time is not None and case.has(name) and time in case.table(name).schema.names
     }
     return {name: one for name, one in found.items() if len(known_hours(one).keys)}
 
 
-def _event_rows(case: Case, events: Mapping[str, Events]) -> list[dict[str, Any]]:
+def _event_rows(
+    outcomes: Outcomes, events: Mapping[str, Events]
+) -> list[dict[str, Any]]:
     if not events:
         return [empty_row(EVENTS, "", Reason.NO_LABELS, "count")]
     rows = []
-    for n, name in enumerate(class_names(case)):
+    for n, name in enumerate(outcomes.names):
         fewest = min(events.values(), key=lambda one: int(one.counts[n]))
         value = float(fewest.counts[n])
         row = summary_row(EVENTS, name, no_interval(), "count")
@@ -158,8 +162,9 @@ def _calendar(
     why = _why_no_calendar(case, base, counted, others)
     if why is not None:
         return nothing, [empty_row(CALENDAR, unit, why, "share") for unit in NAMES]
-    other, time = others[0], str(case.file.data.time)
-    ordered = [base.name, *(n for n in others[1:] if n in counted), other]
+    other, time, zone = others[0], str(case.file.data.time), _zone(case, base.name)
+    alike = [n for n in others[1:] if n in counted and _zone(case, n) == zone]
+    ordered = [base.name, *alike, other]
     shown = {name: counted[name] for name in ordered}
     units = tuple(unit for unit in NAMES if unit != "hour" or _has_hours(shown))
     calendar = calendar_table(shown, units, min_days, base.name)
@@ -179,7 +184,16 @@ def _why_no_calendar(
         return Reason.NO_TIME
     if not others:
         return Reason.NO_TABLE
-    return None if {base.name, others[0]} <= set(counted) else Reason.ALL_NULL
+    if not {base.name, others[0]} <= set(counted):
+        return Reason.ALL_NULL
+    is_alike = _zone(case, base.name) == _zone(case, others[0])
+    return None if is_alike else Reason.SCHEMA
+
+
+def _zone(case: Case, table: str) -> str | None:
+    """Return the time zone of a table's times; None where they have none."""
+    kind = case.table(table).schema.field(str(case.file.data.time)).type
+    return getattr(kind, "tz", None)
 
 
 def _has_hours(counted: Mapping[str, KeyedSums]) -> bool:
