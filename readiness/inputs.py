@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -57,7 +58,7 @@ def load_tables(
             if name in frames
         }
     return {
-        name: _loaded(source, base, name, folder)
+        name: _loaded(source, base, name, folder, file)
         for name, source in sources_of(file.data, current).items()
     }
 
@@ -89,12 +90,19 @@ def sources_of(
 
 
 def _loaded(
-    source: FileSource | SqlSource, base: Path, name: str, folder: Path
+    source: FileSource | SqlSource,
+    base: Path,
+    name: str,
+    folder: Path,
+    file: CaseFile,
 ) -> Table:
     if isinstance(source, SqlSource):
-        path = str(spool_sql(source, base, name, folder).absolute())
-        return load_table(path, base, name, work=folder)
-    return load_table(source.path, base, name, work=folder)
+        path = spool_sql(source, base, name, folder).absolute()
+        table = load_table(str(path), base, name, work=folder.absolute())
+        return replace(table, files=(f"query of {source.connection}",))
+    return load_table(
+        source, base, name, work=folder, time=file.data.time, columns=file.columns
+    )
 
 
 def model_of(file: CaseFile, base: Path, model: object | None) -> Model:

@@ -1,14 +1,16 @@
 """Pieces of a table: the rows that are read together, by one thread."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from readiness.decoding import require_decoded
 from readiness.errors import InputError, Reason
 from readiness.sources import open_parquet
+from readiness.spans import Span
 
 BATCH_ROWS = 65_536
 # Wide tables get shorter batches, so that a batch stays below about 130 MB.
@@ -18,12 +20,31 @@ Task = Callable[[], list[pa.RecordBatch]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Piece:
-    """Rows of a table that are read together: a Parquet row group, or a slice."""
+    """Rows of a table that are read together: a Parquet row group, or a slice.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows it gives.
+    path, group : pathlib.Path or None, int
+        The file and the number of the row group in it.
+    rows : pyarrow.Table or None
+        Rows in memory, in place of a file.
+    span : Span or None
+        Only the rows inside are given; None: all of them are.
+    constants : mapping of str to pyarrow.Scalar
+        Columns that are not in the file but in the names of its folders.
+    thin : tuple of str
+        Text columns that take little room in the file and might take much here.
+    """
 
     n_rows: int
     path: Path | None = None
     group: int = 0
     rows: pa.Table | None = None
+    span: Span | None = None
+    constants: Mapping[str, pa.Scalar] = field(default_factory=dict)
+    thin: tuple[str, ...] = ()
 
 
 def pieces_by_file(pieces: Sequence[Piece]) -> list[int]:
@@ -89,15 +110,59 @@ def _stored(
 ) -> pa.Table:
     if piece.path is None:
         return piece.rows
+    wanted = [name for name in columns if name not in piece.constants]
+    if not wanted:
+        return pa.table(_constants(piece, columns, piece.n_rows))
+    if piece.span is not None and piece.span.column not in wanted:
+        wanted.append(piece.span.column)
+    rows = _decoded(piece, piece.path, wanted, coded)
+    if piece.span is not None:
+        rows = rows.filter(piece.span.mask(rows.column(piece.span.column)))
+    for name, values in _constants(piece, columns, rows.num_rows).items():
+        rows = rows.append_column(name, values)
+    return rows
+
+
+def _constants(
+    piece: Piece, columns: Sequence[str], n_rows: int
+) -> Mapping[str, pa.Array]:
+    kept = {key: one for key, one in piece.constants.items() if key in columns}
+    return {key: pa.repeat(one, n_rows) for key, one in kept.items()}
+
+
+def _decoded(
+    piece: Piece, path: Path, wanted: Sequence[str], coded: Sequence[str]
+) -> pa.Table:
+    thin = {name for name in piece.thin if name in wanted}
     try:
-        with open_parquet(piece.path, coded) as file:
-            return file.read_row_group(piece.group, columns=columns)
+        with open_parquet(path, sorted(thin.union(coded))) as file:
+            # Pieces are read side by side: more threads would only hold memory.
+            rows = file.read_row_group(piece.group, columns=wanted, use_threads=False)
+            require_decoded(
+                rows, file.metadata.row_group(piece.group), piece.group, path
+            )
     except (pa.ArrowException, OSError) as cause:
         msg = (
-            f"The file {piece.path.name!r} is damaged in row group {piece.group}. "
+            f"The file {path.name!r} is damaged in row group {piece.group}. "
             "Write it again."
         )
         raise InputError(msg, Reason.INPUT_FORMAT) from cause
+    # What filters and joins rows knows no views.
+    plain = [
+        _plain(one, thin=one.name in thin.difference(coded)) for one in rows.schema
+    ]
+    return rows.cast(pa.schema(plain))
+
+
+def _plain(one: pa.Field, *, thin: bool) -> pa.Field:
+    kind = (
+        one.type.value_type if thin and pa.types.is_dictionary(one.type) else one.type
+    )
+    if pa.types.is_string_view(kind):
+        kind = pa.large_string()
+    if pa.types.is_binary_view(kind):
+        kind = pa.large_binary()
+    return one.with_type(kind)
 
 
 def categories(pieces: Sequence[Piece], column: pa.Field) -> pa.Array:

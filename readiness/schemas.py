@@ -125,21 +125,21 @@ def retyped_by_nulls(schema: pa.Schema) -> list[str]:
     ]
 
 
-def nulls_by_statistics(files: Sequence[pq.FileMetaData]) -> Mapping[str, int | None]:
+def nulls_by_statistics(
+    groups: Iterable[pq.RowGroupMetaData],
+) -> Mapping[str, int | None]:
     """Return the nulls per column from the files' statistics; None where unknown."""
     counted: dict[str, int | None] = {}
-    for file in files:
-        for group in range(file.num_row_groups):
-            row_group = file.row_group(group)
-            for place in range(row_group.num_columns):
-                chunk = row_group.column(place)
-                known = chunk.is_stats_set and chunk.statistics.has_null_count
-                so_far = counted.get(chunk.path_in_schema, 0)
-                counted[chunk.path_in_schema] = (
-                    so_far + chunk.statistics.null_count
-                    if known and so_far is not None
-                    else None
-                )
+    for row_group in groups:
+        for place in range(row_group.num_columns):
+            chunk = row_group.column(place)
+            known = chunk.is_stats_set and chunk.statistics.has_null_count
+            so_far = counted.get(chunk.path_in_schema, 0)
+            counted[chunk.path_in_schema] = (
+                so_far + chunk.statistics.null_count
+                if known and so_far is not None
+                else None
+            )
     return counted
 
 

@@ -13,24 +13,18 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from readiness.config import ColumnSection
 from readiness.errors import InputError, Reason
 from readiness.pieces import BATCH_ROWS, Piece, Task, categories, read_piece
 from readiness.schemas import (
     PROBLEM,
     arrow_of_frame,
     clean_schema,
-    common_schema,
     hash_rows,
-    nulls_by_statistics,
     retyped_by_nulls,
 )
-from readiness.sources import (
-    file_format,
-    find_files,
-    hash_files,
-    open_parquet,
-    spool_csv,
-)
+from readiness.source_config import FileSource
+from readiness.table_files import find_table_files
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,6 +53,8 @@ class Table:
     with_nulls : frozenset of str
         Integer and boolean columns that hold a null in any row: pandas keeps
         these as float64 and object, so every batch must.
+    left_out : mapping of str to int
+        Rows of the files that are no rows of the table, by reason; not in `n_rows`.
     """
 
     name: str
@@ -70,6 +66,7 @@ class Table:
     dictionaries: Mapping[str, pa.Array] = field(default_factory=dict)
     with_nulls: frozenset[str] = frozenset()
     cluster: str = ""
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def problems(self) -> Mapping[str, Reason]:
@@ -182,60 +179,65 @@ class Table:
 
 
 def load_table(
-    source: str, base: Path, name: str, *, work: Path | None = None
+    source: str | FileSource,
+    base: Path,
+    name: str,
+    *,
+    work: Path | None = None,
+    time: str | None = None,
+    columns: Mapping[str, ColumnSection] | None = None,
 ) -> Table:
     """Open a table for streaming; nothing but its description is read.
 
     Parameters
     ----------
-    source : str
-        Path or glob of Parquet or CSV files, relative to `base`.
+    source : str or FileSource
+        Parquet or CSV files, relative to `base`: a path, a glob or a partitioned
+        folder; or these with a span of time and with how CSV is written.
     base : pathlib.Path
         Folder of the case file.
     name : str
         Name of the table.
     work : pathlib.Path, optional
         Private folder for the Parquet copy of a CSV file.
+    time : str, optional
+        Name of the time column; needed where the source has a span.
+    columns : mapping of str to ColumnSection, optional
+        Kinds and formats that the case declares; they matter for CSV.
 
     Raises
     ------
+    CaseError
+        When a span is asked for and the time column is absent or no time.
     InputError
         INPUT when a file cannot be read; INPUT_FORMAT when it is not a whole Parquet
-        or CSV file, files differ in their columns, or names repeat; EMPTY when there
-        is no row.
+        or CSV file, decodes to far more than it holds, files differ in their columns,
+        or names repeat; EMPTY when there is no row.
     """
-    paths = find_files(source, base, name)
-    sha256 = hash_files(paths)
-    stored = [
-        path
-        if file_format(path) == "parquet"
-        else spool_csv(path, hash_files([path]), work)
-        for path in paths
-    ]
-    files = [open_parquet(path) for path in stored]
-    try:
-        schema = common_schema([file.schema_arrow for file in files], paths, name)
-        pieces = tuple(
-            Piece(
-                n_rows=file.metadata.row_group(group).num_rows, path=path, group=group
-            )
-            for path, file in zip(stored, files, strict=True)
-            for group in range(file.num_row_groups)
+    if isinstance(source, str):
+        source = FileSource(path=source)
+    found = find_table_files(
+        source, base, name, work=work, time=time, columns=columns or {}
+    )
+    n_rows = sum(piece.n_rows for piece in found.pieces)
+    if not n_rows and found.left_out:
+        msg = (
+            f"The {name} table must have rows from {source.since or 'the beginning'} "
+            f"until {source.until or 'the end'}; none of its "
+            f"{sum(found.left_out.values()):,} rows lies there. Correct the span."
         )
-        counted = nulls_by_statistics([file.metadata for file in files])
-    finally:
-        for file in files:
-            file.close()
+        raise InputError(msg, Reason.EMPTY)
     return _finish(
         Table(
             name=name,
-            schema=schema,
-            n_rows=sum(piece.n_rows for piece in pieces),
-            sha256=sha256,
-            files=tuple(_display(path, base) for path in paths),
-            pieces=tuple(piece for piece in pieces if piece.n_rows),
+            schema=found.schema,
+            n_rows=n_rows,
+            sha256=found.sha256,
+            files=tuple(_display(path, base) for path in found.paths),
+            pieces=found.pieces,
+            left_out=found.left_out,
         ),
-        counted,
+        found.nulls,
     )
 
 
