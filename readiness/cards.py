@@ -180,7 +180,7 @@ def _row(one: Finding, blocks: str) -> Markup:
         '<tr><th scope="row">{}{}</th><td{}>{}</td><td>{}</td><td>{}{}</td><td>{}</td>'
         "<td>{}{}</td></tr>",
         metric_words(one.metric),
-        _small(name_html(group_words(one.group), 120)) if one.group else "",
+        _small(name_html(group_words(one.group, one.metric), 120)) if one.group else "",
         html(' class="rd-fixed"') if len(value) <= MAX_FIXED_CHARS else "",
         value,
         interval_words(one),

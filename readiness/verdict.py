@@ -123,7 +123,7 @@ def _counts_as_fail(finding: Finding) -> bool:
 def _why(state: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
     """Return what decided, in one sentence a committee reads."""
     result, one = decisive[0]
-    where = f", {group_words(one.group)}," if one.group else ""
+    where = f", {group_words(one.group, one.metric)}," if one.group else ""
     subject = f"{metric_words(one.metric)}{where}"
     subject = subject[:1].upper() + subject[1:]
     n_more = len(decisive) - 1

@@ -76,7 +76,7 @@ def finding_lines(
 def _line(check: CheckResult, one: Finding, blocks: str, link: Link) -> Line:
     subject = metric_words(one.metric)
     if one.group:
-        subject += f", {group_words(one.group)}"
+        subject += f", {group_words(one.group, one.metric)}"
     why = [f"{one.limit_reason}" if one.limit_reason else ""]
     if one.status is Status.INCONCLUSIVE:
         why += [reason_words(one.reason), settle_words(one, blocks)]
@@ -118,7 +118,9 @@ def open_lines(checks: Sequence[CheckResult], link: Link) -> tuple[Line, ...]:
         for reason, n_open in Counter(one.reason for one in open_ones).items():
             first = next(one for one in open_ones if one.reason == reason)
             subject = metric_words(first.metric)
-            subject += f", {group_words(first.group)}" if first.group else ""
+            subject += (
+                f", {group_words(first.group, first.metric)}" if first.group else ""
+            )
             subject += f" and {n_open - 1:,} more" if n_open > 1 else ""
             lines.append(_open(check, reason, capital(subject), link))
     return tuple(lines)

@@ -154,7 +154,7 @@ def _cards(
         best = _key_finding(own)
         caption = ""
         if best is not None:
-            group = f", {group_words(best.group)}" if best.group else ""
+            group = f", {group_words(best.group, best.metric)}" if best.group else ""
             interval = interval_words(best)
             caption = f"{metric_words(best.metric)}{group}"
             caption += f"; {interval}" if interval else ""
@@ -193,7 +193,10 @@ def _key_finding(checks: Sequence[CheckResult]) -> Finding | None:
 def _factors(found: Sequence[tuple[CheckResult, Finding]]) -> list[tuple[str, float]]:
     """Return the dependence factors of required findings, by subject."""
     return [
-        (f"{check.code} {group_words(one.group) or 'reference rows'}", factor)
+        (
+            f"{check.code} {group_words(one.group, one.metric) or 'reference rows'}",
+            factor,
+        )
         for check, one in found
         if one.required and (factor := one.dependence_factor) is not None
     ]

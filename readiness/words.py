@@ -64,6 +64,16 @@ METRICS = {
     "p99_ms": "99 in 100 answers within",
 }
 
+# What a group stands for, by the first word of its metric.
+GROUPS = {
+    "uncovered": {"level=1": "situations of one condition"},
+    "calendar": {
+        "month": "month of the year",
+        "weekday": "day of the week",
+        "hour": "hour of the day",
+    },
+}
+
 
 def metric_words(metric: str) -> str:
     """Return a metric's name in words a committee reads."""
@@ -77,10 +87,33 @@ def metric_words(metric: str) -> str:
     return visible(metric.replace("_", " "), 80)
 
 
-def group_words(group: str) -> str:
-    """Return which rows a finding is about; empty for the whole case."""
+def group_words(group: str, metric: str = "") -> str:
+    """Return which rows a finding is about; empty for the whole case.
+
+    Parameters
+    ----------
+    group : str
+        As in results.json; an unknown one is shown as it is.
+    metric : str
+        The metric's name: some groups have a meaning for it alone.
+
+    Examples
+    --------
+    >>> group_words("level=1 & table=reference", "uncovered_traffic_share")
+    'situations of one condition, reference rows'
+    >>> group_words("level=1", "roc_auc"), group_words("weekday", "calendar_share")
+    ('level=1', 'day of the week')
+    """
+    named = GROUPS.get(metric.partition("_")[0], {})
+    if group in named:
+        return named[group]
+    first, _, table = group.partition(" & table=")
+    if first in named and table:
+        return f"{named[first]}, {visible(table, 40)} rows"
     if group.startswith("table="):
         return f"{visible(group.removeprefix('table='), 40)} rows"
+    if group and metric == "events":
+        return f"labelled {visible(group, 120)}"
     return visible(group, 120) if group else ""
 
 

@@ -418,6 +418,29 @@ def test_unknown_words_are_shown_as_they_are() -> None:
     assert group_words("table=current") == "current rows"
 
 
+@pytest.mark.parametrize(
+    ("metric", "group", "words"),
+    [
+        ("uncovered_traffic_share", "level=1", "situations of one condition"),
+        (
+            "uncovered_traffic_share",
+            "level=1 & table=reference",
+            "situations of one condition, reference rows",
+        ),
+        ("uncovered_patterns", "table=reference", "reference rows"),
+        ("roc_auc", "level=1", "level=1"),  # a column may have this name
+        ("calendar_share", "hour", "hour of the day"),
+        ("outside_share", "hour", "hour"),
+        ("events", "late", "labelled late"),
+        ("events", "", ""),
+    ],
+)
+def test_groups_have_names_a_committee_reads(
+    metric: str, group: str, words: str
+) -> None:
+    assert group_words(group, metric) == words
+
+
 def test_templates_and_notebooks_are_found() -> None:
     assert (shipped("templates") / "readiness" / "conf.json").is_file()
     with pytest.raises(FileNotFoundError, match="is missing from this installation"):
