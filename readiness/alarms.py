@@ -72,7 +72,7 @@ def evidence_limit(
     Examples
     --------
     >>> float(evidence_limit(1 / 100, 0.1, 0.05).round(3))
-    0.294
+    0.278
     """
     v, g = np.broadcast_arrays(
         np.asarray(variance, float), np.asarray(prior_variance, float)
