@@ -1,6 +1,5 @@
 """PUBLISH: everything that can be found wrong before a kernel is started."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from readiness.checks import FoundCheck, all_checks, user_checks
 from readiness.config import CaseFile, read_case
 from readiness.errors import CaseError, InputError, ReadinessError, Reason, RunError
+from readiness.inputs import sources_of
 from readiness.manifest import environment, file_sha256, outside_bounds
 from readiness.metrics import Metric, default_metric, find_metric
 from readiness.notebooks import Notebook, find_notebooks
@@ -18,7 +18,9 @@ from readiness.policy import (
     load_policy,
     require_a_required_limit,
 )
-from readiness.sources import find_files
+from readiness.source_config import SqlSource
+from readiness.sql import query_hashes
+from readiness.table_files import files_in_span
 
 PROFILES = ("quick", "full")
 
@@ -96,6 +98,7 @@ def look_over(case: Path, options: Options) -> Ready:
     policy = _check_policy(case, file, policy_path, metric)
     inputs = _inputs(case, file, policy_path, notebooks, options.current)
     hashes = {name: file_sha256(path) for name, path in inputs.items()}
+    queries = query_hashes(sources_of(file.data, options.current), case.parent)
     measured_with = environment()
     notes = outside_bounds(measured_with["packages"])
     if notes and options.strict:
@@ -124,7 +127,7 @@ def look_over(case: Path, options: Options) -> Ready:
             if options.only
             else (),
             "facts": _facts(file, metric, hashes.get("model")),
-            "inputs": hashes,
+            "inputs": {**hashes, **queries},
             "policy": policy,
             "environment": {**measured_with, "notes": notes},
         },
@@ -229,11 +232,10 @@ def _inputs(
     if policy is not None:
         inputs["policy"] = policy
     inputs |= _model_files(base, file)
-    data = file.data
-    newest = os.path.abspath(current) if current else data.current  # noqa: PTH100 (resolve would follow links)
-    tables = {"training": data.training, "reference": data.reference, "current": newest}
-    for name, source in tables.items():
-        paths = find_files(source, base, name) if isinstance(source, str) else []
+    for name, source in sources_of(file.data, current).items():
+        if isinstance(source, SqlSource):
+            continue
+        paths = files_in_span(source, base, name, file.data.time)
         for number, path in enumerate(paths, start=1):
             inputs[name if len(paths) == 1 else f"{name} {number}"] = path
     if file.review.notebooks:

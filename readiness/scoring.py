@@ -237,7 +237,8 @@ def ledger(case: Case) -> Mapping[str, Mapping[str, Any]]:
     mapping
         By table: ``read``, ``used`` and ``left_out``, rows by reason. A row without
         a label is counted as left out; one without a score, where this process
-        asked for the scores of the table.
+        asked for the scores of the table; and the rows outside a span of time, which
+        are no rows of the table.
     """
     return {name: _account(case, name) for name in case.tables}
 
@@ -250,7 +251,8 @@ def _account(case: Case, table_name: str) -> Mapping[str, Any]:
     else:
         left_out = _without_label(case, table_name)
     used = table.n_rows - sum(left_out.values())
-    return {"read": table.n_rows, "used": used, "left_out": dict(left_out)}
+    left_out = {**table.left_out, **left_out}
+    return {"read": used + sum(left_out.values()), "used": used, "left_out": left_out}
 
 
 def _without_label(case: Case, table_name: str) -> Mapping[str, int]:

@@ -3,22 +3,21 @@
 import hashlib
 import os
 import re
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pyarrow as pa
 
 from readiness.cache import cached
 from readiness.errors import InputError, Reason
-from readiness.source_config import SqlSource
+from readiness.source_config import FileSource, SqlSource
 from readiness.sources import write_stream
+from readiness.sql_readers import Question, read_sqlite_typed, reader_of
+from readiness.sql_stream import streamed
 
-ROWS_AT_ONCE = 65_536
 TIMEOUT_S = 3600
 MAX_ROWS = 1_000_000_000
 
@@ -56,6 +55,8 @@ def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
     reach no other file; for the others give the user of the address no right to write.
     The query stands inside ``SELECT * FROM (…)``, so that it can be nothing else: a
     superuser's COPY runs programs even when only reading, and ATTACH makes files.
+    After an hour the query is given up: PostgreSQL, DuckDB and what SQLAlchemy can
+    interrupt are stopped; a query of SQLite is left to end with this process.
     """
     key = hashlib.sha256(f"{source.connection}\n{source.sql}".encode()).hexdigest()
     produce = partial(_produce, source, base, name)
@@ -64,15 +65,18 @@ def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
 
 def _produce(source: SqlSource, base: Path, name: str, path: Path) -> None:
     url = _address(source.connection, base, name)
-    reading = READERS.get(url.partition(":")[0], _other)
+    question = Question(
+        url=url, query=_selected(source.sql), folder=path.parent, timeout_s=TIMEOUT_S
+    )
     try:
         try:
-            with reading(url, _selected(source.sql)) as reader:
+            with streamed(reader_of(url), question) as reader:
                 write_stream(_plain(reader), path)
         except OSError as cause:
             if "Type mismatch" not in str(cause):
                 raise
-            with _sqlite_typed(url, _selected(source.sql)) as reader:
+            again = replace(question, cancels=[])
+            with streamed(read_sqlite_typed, again) as reader:
                 write_stream(_plain(reader), path)
     except ImportError as cause:
         msg = (
@@ -90,6 +94,36 @@ def _produce(source: SqlSource, base: Path, name: str, path: Path) -> None:
         )
         # The cause would show the address in a traceback.
         raise InputError(msg, Reason.SOURCE) from None
+
+
+def query_hashes(
+    sources: Mapping[str, FileSource | SqlSource], base: Path
+) -> dict[str, str]:
+    """Return the sha256 of every query's text, named by table and kind of database.
+
+    Parameters
+    ----------
+    sources : mapping of str to FileSource or SqlSource
+        By table.
+    base : pathlib.Path
+        Folder of the case file.
+
+    Raises
+    ------
+    InputError
+        SOURCE when an address is not there; nothing of it is in the names.
+    """
+    return {
+        f"{name} query ({_kind(source, base, name)})": hashlib.sha256(
+            source.sql.encode()
+        ).hexdigest()
+        for name, source in sources.items()
+        if isinstance(source, SqlSource)
+    }
+
+
+def _kind(source: SqlSource, base: Path, name: str) -> str:
+    return re.split("[:+]", _address(source.connection, base, name))[0]
 
 
 def _selected(query: str) -> str:
@@ -165,130 +199,3 @@ def _address(reference: str, base: Path, name: str) -> str:
         )
         raise InputError(msg, Reason.SOURCE)
     return found
-
-
-@contextmanager
-def _postgres(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
-    from adbc_driver_postgresql import (  # type: ignore[import-untyped]  # noqa: PLC0415 (an extra, has no types)
-        dbapi,
-    )
-
-    with dbapi.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION READ ONLY")
-        cursor.execute(f"SET statement_timeout = '{TIMEOUT_S}s'")
-        cursor.execute(query)
-        yield cursor.fetch_record_batch()
-
-
-@contextmanager
-def _sqlite(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
-    from adbc_driver_sqlite import dbapi  # noqa: PLC0415 (an extra)
-
-    path = Path(_path(url))
-    if not path.is_file():
-        msg = "there is no such file"
-        raise FileNotFoundError(msg)
-    ends = [at + 1 for at, sign in enumerate(query) if sign == ";"]
-    if any(sqlite3.complete_statement(query[:end]) for end in ends):
-        msg = "it must be one SELECT"
-        raise ValueError(msg)
-    with (
-        dbapi.connect(f"file:{path}?mode=ro") as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(query)
-        yield cursor.fetch_record_batch()
-
-
-@contextmanager
-def _sqlite_typed(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
-    """Read columns whose first rows do not tell their type: look at all rows first."""
-    with _sqlite(url, f"SELECT * FROM ({query}) LIMIT 0") as reader:  # noqa: S608 (names are quoted)
-        names = [
-            f'"{one.replace(chr(34), 2 * chr(34))}"' for one in reader.schema.names
-        ]
-    counts = ", ".join(
-        f"total(typeof({one}) IN ('text', 'blob')), total(typeof({one}) = 'real')"
-        for one in names
-    )
-    with _sqlite(url, f"SELECT {counts} FROM ({query})") as reader:  # noqa: S608 (names are quoted)
-        found = [one[0].as_py() for one in reader.read_all().columns]
-    kinds = [
-        ("TEXT", "''") if texts else ("REAL", "0.5") if reals else ("INTEGER", "0")
-        for texts, reals in zip(found[::2], found[1::2], strict=True)
-    ]
-    pairs = list(zip(names, kinds, strict=True))
-    # A first row of the right types, left out again, tells the driver the types.
-    first = ", ".join(f"{value} AS {name}" for name, (_, value) in pairs)
-    rest = ", ".join(f"CAST({name} AS {kind})" for name, (kind, _) in pairs)
-    typed = f"SELECT {first} UNION ALL SELECT {rest} FROM ({query})"  # noqa: S608 (names are quoted)
-    with _sqlite(url, typed) as reader:
-        yield pa.RecordBatchReader.from_batches(reader.schema, _after_first(reader))
-
-
-def _after_first(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    skipped = False
-    for batch in reader:
-        yield batch if skipped else batch.slice(1)
-        skipped = True
-
-
-@contextmanager
-def _duckdb(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
-    import duckdb  # noqa: PLC0415 (for databases only)
-
-    with duckdb.connect(_path(url), read_only=True) as connection:
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        if len(connection.extract_statements(query)) != 1:
-            msg = "it must be one SELECT"
-            raise ValueError(msg)
-        yield pa.RecordBatchReader.from_stream(connection.sql(query))
-
-
-@contextmanager
-def _other(url: str, query: str) -> Iterator[pa.RecordBatchReader]:
-    import sqlalchemy  # noqa: PLC0415 (an extra)
-
-    engine = sqlalchemy.create_engine(url)
-    try:
-        with engine.connect().execution_options(stream_results=True) as connection:
-            rows = connection.execute(sqlalchemy.text(query))
-            names = list(rows.keys())
-            parts = rows.partitions(ROWS_AT_ONCE)
-            first = _batch(next(parts, []), names, None)
-            yield pa.RecordBatchReader.from_batches(
-                first.schema, _batches(first, parts, names)
-            )
-    finally:
-        engine.dispose()
-
-
-def _batches(
-    first: pa.RecordBatch, parts: Iterator[Any], names: list[str]
-) -> Iterator[pa.RecordBatch]:
-    yield first
-    for part in parts:
-        yield _batch(part, names, first.schema)
-
-
-def _batch(rows: Any, names: list[str], schema: pa.Schema | None) -> pa.RecordBatch:  # noqa: ANN401 (rows of any driver)
-    columns = list(zip(*rows, strict=True)) if rows else [() for _ in names]
-    kinds = [None] * len(names) if schema is None else schema.types
-    arrays = [
-        pa.array(column, type=kind) for column, kind in zip(columns, kinds, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=names)
-
-
-def _path(url: str) -> str:
-    """Return the file of an address such as ``sqlite:///relative`` or four slashes."""
-    return unquote(urlsplit(url).path)[1:]
-
-
-READERS = {
-    "postgresql": _postgres,
-    "postgres": _postgres,
-    "sqlite": _sqlite,
-    "duckdb": _duckdb,
-}
