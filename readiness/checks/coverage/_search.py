@@ -32,7 +32,11 @@ class Group:
 
 
 def slice_score(
-    n_rows: Floats | Ints, loss: Floats, n_all: int, mean_loss: float
+    n_rows: Floats | Ints,
+    loss: Floats,
+    n_all: int,
+    mean_loss: float,
+    weight: float = WEIGHT,
 ) -> Floats:
     """Return how much worse than the whole groups do, less what smallness costs.
 
@@ -42,6 +46,8 @@ def slice_score(
         Rows and summed loss of each group; no rows give minus infinity.
     n_all, mean_loss : int, float
         Of all rows; the mean is above 0.
+    weight : float
+        Of the loss against the size; with 1 the size does not count.
 
     References
     ----------
@@ -56,7 +62,7 @@ def slice_score(
     with np.errstate(divide="ignore", invalid="ignore"):
         worse = np.asarray(loss) / rows / mean_loss - 1
         small = n_all / rows - 1
-        found = WEIGHT * worse - (1 - WEIGHT) * small
+        found = weight * worse - (1 - weight) * small
     return np.where(rows > 0, found, -np.inf)
 
 
@@ -68,6 +74,7 @@ def worst_groups(
     level: int,
     min_rows: int,
     most: int,
+    weight: float = WEIGHT,
 ) -> list[Group]:
     """Return the groups of highest score, every pattern up to a level looked at.
 
@@ -85,13 +92,15 @@ def worst_groups(
     most : int
         Longest list; a group that shares more than half of its rows, or theirs, with a
         better one is left out.
+    weight : float
+        As for `slice_score`.
     """
     mean_loss = float(loss.mean()) if len(loss) else 0.0
     if not mean_loss > 0:
         return []
     found: dict[tuple[tuple[int, int], ...], Group] = {}
     for columns in combinations(range(len(axes)), min(level, len(axes))):
-        for one in _of_columns(codes, loss, axes, columns, min_rows, mean_loss):
+        for one in _of_columns(codes, loss, axes, columns, min_rows, mean_loss, weight):
             found[one.values] = one
     ordered = sorted(found.values(), key=lambda one: (-one.score, one.values))
     chosen: list[Group] = []
@@ -121,6 +130,7 @@ def _of_columns(  # noqa: PLR0917 (the rows, and where to look)
     columns: tuple[int, ...],
     min_rows: int,
     mean_loss: float,
+    weight: float,
 ) -> list[Group]:
     own = [axes[place] for place in columns]
     shape = tuple(one.members.shape[1] for one in own)
@@ -131,7 +141,7 @@ def _of_columns(  # noqa: PLR0917 (the rows, and where to look)
     for place, axis in enumerate(own):
         moved = np.tensordot(axis.members.astype(float), sums, axes=(1, place))
         sums = np.moveaxis(moved, 0, place)
-    score = slice_score(rows, sums, len(loss), mean_loss)
+    score = slice_score(rows, sums, len(loss), mean_loss, weight)
     groups = []
     for at in np.argwhere((score > 0) & (rows >= min_rows)):
         values = tuple(
