@@ -1,35 +1,32 @@
 """The score file of a table: one streamed pass, written once per run."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from readiness.case import Case
-from readiness.columns import block_span
-from readiness.errors import ModelError, Reason
-from readiness.labels import (
-    MODEL_RAISED,
-    NO_PREDICTION,
-    UNKNOWN_LABEL,
-    USABLE,
-    target_codes,
-)
-from readiness.models import Model, ModelRaisedError
-from readiness.outputs import Floats, checked_scores
+from readiness.clusters import executor
+from readiness.errors import ReadinessError
+from readiness.models import Model
+from readiness.pieces import Task, pieces_by_file
+from readiness.rowscores import RowScorer, row_scorer, score_batch
 from readiness.scan import n_cores
+from readiness.sentmodels import SentModel, received_model, sent_model
 from readiness.tables import Table
 
-PROBED_ROWS = 8
-MOST_RAISING_ROWS = 200
+_FUNCTION = Lock()
 
 
 @dataclass(slots=True)
@@ -64,7 +61,8 @@ def write_scores(case: Case, table: Table, path: Path) -> None:
     ----------
     case : Case
         Its model is called once per row, in batches of at most 65,536 rows, on one
-        thread per core; functions, which may keep state, on one.
+        thread per core; functions, which may keep state, on one. Where the table has
+        a cluster, its workers call the model, one task per file.
     table : Table
         Holds every feature.
     path : pathlib.Path
@@ -76,45 +74,37 @@ def write_scores(case: Case, table: Table, path: Path) -> None:
     ------
     ModelError
         MODEL_SCORES when the model raises on every row, or gives unusable scores.
+    ReadinessError
+        CLUSTER when the workers cannot be used, or cannot have the model.
     """
-    data = case.file.data
-    named = [data.target, data.time, data.entity, data.weight, case.block]
-    present = [name for name in named if name and name in table.schema.names]
-    inputs = [case.model.column] if case.model.column else list(case.features)
-    columns = list(dict.fromkeys([*inputs, *present]))
+    scorer = row_scorer(case, table)
     codes = {"block": _Codes(), "entity": _Codes()}
+    parts = _by_workers(case, table, scorer) if table.cluster else _here(table, scorer)
     start, writer = 0, None
     try:
-        for part in _in_order(
-            lambda batch: _score_batch(case, table, batch), table.batches(columns), case
-        ):
-            n_rows = len(part["why"])
-            arrays = {"row": pa.array(np.arange(start, start + n_rows)), **part}
-            for name, coder in codes.items():
-                if name in arrays:
-                    arrays[name] = pa.array(coder.of(arrays[name]))
+        for part in parts:
+            rows = np.arange(start, start + part.num_rows)
+            arrays = {"row": pa.array(rows)}
+            for name, values in zip(part.schema.names, part.columns, strict=True):
+                coder = codes.get(name)
+                arrays[name] = pa.array(coder.of(values)) if coder else values
             batch = pa.RecordBatch.from_pydict(arrays)
             writer = writer or pa.ipc.new_file(path, batch.schema)
             writer.write_batch(batch)
-            start += n_rows
+            start += part.num_rows
     finally:
         if writer is not None:
             writer.close()
 
 
-def _in_order(
-    work: Callable[[pa.RecordBatch], dict[str, Any]],
-    batches: Iterator[pa.RecordBatch],
-    case: Case,
-) -> Iterator[dict[str, Any]]:
-    """Yield results in order, with few batches in memory at a time."""
-    is_function = not hasattr(case.model.estimator, "predict")
-    n_workers = 1 if is_function else n_cores()
+def _here(table: Table, scorer: RowScorer) -> Iterator[pa.RecordBatch]:
+    """Yield scored batches in order, with few of them in memory at a time."""
+    n_workers = 1 if _is_function(scorer.model) else n_cores()
     with ThreadPoolExecutor(n_workers, initializer=_one_thread_each) as pool:
-        waiting: deque[Future[dict[str, Any]]] = deque()
+        waiting: deque[Future[pa.RecordBatch]] = deque()
         try:
-            for batch in batches:
-                waiting.append(pool.submit(work, batch))
+            for batch in table.batches(scorer.columns()):
+                waiting.append(pool.submit(score_batch, scorer, batch))
                 if len(waiting) > n_workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -124,6 +114,60 @@ def _in_order(
                 one.cancel()
 
 
+def _by_workers(
+    case: Case, table: Table, scorer: RowScorer
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batches that workers scored, in the order of the files."""
+    tasks = iter(table.tasks(scorer.columns()))
+    files = [list(islice(tasks, size)) for size in pieces_by_file(table.pieces)]
+    bare = replace(scorer, model=replace(scorer.model, estimator=None))
+    work = partial(score_file, scorer=bare, sent=sent_model(case))
+    for found in executor(table.cluster).map(work, files):
+        if isinstance(found, ReadinessError):
+            raise found
+        with pa.ipc.open_stream(found) as batches:
+            yield from batches
+
+
+def score_file(
+    tasks: Sequence[Task], scorer: RowScorer, sent: SentModel | None
+) -> pa.Buffer | ReadinessError:
+    """Score the pieces of one file, on a worker.
+
+    Parameters
+    ----------
+    tasks : sequence of callable
+        Readers of the pieces, in order.
+    scorer : RowScorer
+        Without the estimator.
+    sent : SentModel or None
+        Where the estimator is; None for stored predictions.
+
+    Returns
+    -------
+    pyarrow.Buffer or ReadinessError
+        The batches as an Arrow stream: all rows, or none. An error of the model comes
+        back as a value, since trying once more would not help.
+    """
+    try:
+        estimator = None if sent is None else received_model(sent)
+        ready = replace(scorer, model=replace(scorer.model, estimator=estimator))
+        _one_thread_each()
+        with _FUNCTION if sent and _is_function(ready.model) else nullcontext():
+            parts = [score_batch(ready, one) for task in tasks for one in task()]
+    except ReadinessError as error:
+        return error
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, parts[0].schema) as writer:
+        for part in parts:
+            writer.write_batch(part)
+    return sink.getvalue()
+
+
+def _is_function(model: Model) -> bool:
+    return not hasattr(model.estimator, "predict")
+
+
 def _one_thread_each() -> None:
     """Keep a model from starting threads of its own inside a worker thread."""
     from threadpoolctl import (  # type: ignore[import-untyped]  # noqa: PLC0415 (comes with sklearn, has no types)
@@ -131,157 +175,3 @@ def _one_thread_each() -> None:
     )
 
     threadpool_limits(limits=1, user_api="openmp")
-
-
-def _score_batch(case: Case, table: Table, batch: pa.RecordBatch) -> dict[str, Any]:
-    scores, lost = _scores_of(case, table, batch)
-    data = case.file.data
-    names = batch.schema.names
-    y_true = np.full(batch.num_rows, np.nan)
-    why = np.zeros(batch.num_rows, dtype=np.int8)
-    if data.target in names:
-        y_true, why = target_codes(batch.column(data.target), case.classes)
-    why = np.where(lost == USABLE, why, lost).astype(np.int8)
-    part: dict[str, Any] = {"why": pa.array(why), "y_true": pa.array(y_true)}
-    for place in range(scores.shape[1]):
-        part[f"score_{place}"] = pa.array(scores[:, place])
-    if data.weight in names:
-        weight = batch.column(data.weight).cast(pa.float64(), safe=False)
-        part["weight"] = weight
-    if data.time in names:
-        part["time"] = wall_clock(batch.column(data.time))
-    if data.entity in names:
-        part["entity"] = _plain(batch.column(data.entity))
-    span = block_span(case.block) if case.block else None
-    if span is None and case.block in names:
-        part["block"] = _plain(batch.column(case.block))
-    elif span is not None and "time" in part:
-        # Integer division rounds towards zero; days before 1970 need the floor.
-        number = part["time"].cast(pa.int64())
-        offset = pa.scalar(-(-(2**62) // span) * span, pa.int64())
-        part["block"] = pc.divide(pc.add(number, offset), span)
-    return part
-
-
-def _plain(values: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(values.type):
-        values = values.dictionary_decode()
-    if pa.types.is_floating(values.type):
-        values = pc.if_else(pc.is_nan(values), None, values)
-    return values
-
-
-def wall_clock(values: pa.Array) -> pa.Array:
-    """Return times as local wall-clock nanoseconds, without a zone.
-
-    Days are the days people live in: a time with a zone is shown in that zone. Times
-    outside the years 1678 to 2261 become null.
-    """
-    if pa.types.is_timestamp(values.type) and values.type.tz is not None:
-        values = pc.local_timestamp(values)
-    try:
-        return values.cast(pa.timestamp("ns"))
-    except pa.ArrowInvalid:
-        coarse = values.cast(pa.timestamp("us"), safe=False)
-        number = coarse.cast(pa.int64())
-        fits = pc.less(pc.abs_checked(number), 2**63 // 1000 - 1)
-        return pc.if_else(fits, coarse, None).cast(pa.timestamp("ns"))
-
-
-def _scores_of(
-    case: Case, table: Table, batch: pa.RecordBatch
-) -> tuple[Floats, npt.NDArray[np.int8]]:
-    """Return (n, k) scores, NaN where there is none, and why there is none."""
-    if case.model.column is not None:
-        scores, lost = _stored_predictions(case, batch.column(case.model.column))
-    else:
-        frame = table.frame(batch.select(list(case.features)))
-        scores, raised = predict_rows(case.model, frame)
-        lost = np.where(raised, MODEL_RAISED, USABLE).astype(np.int8)
-    return scores.reshape(len(scores), -1), lost
-
-
-def _stored_predictions(
-    case: Case, values: pa.Array
-) -> tuple[Floats, npt.NDArray[np.int8]]:
-    model = case.model
-    if model.outputs == "class":
-        scores, why = target_codes(values, case.classes)
-        if (why == UNKNOWN_LABEL).any():
-            msg = (
-                f"The predictions {model.column!r} must be labels of the target "
-                f"{list(case.classes[:8])!r}; others occur. Correct the column."
-            )
-            raise ModelError(msg, Reason.MODEL_SCORES)
-        return scores, np.where(np.isnan(scores), NO_PREDICTION, USABLE).astype(np.int8)
-    numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    known = ~np.isnan(numbers.astype(float))
-    scores = np.full(len(numbers), np.nan)
-    scores[known] = checked_scores(
-        numbers[known],
-        int(known.sum()),
-        outputs=model.outputs,
-        task=model.task,
-        classes=model.classes,
-        positive=model.positive,
-    )
-    return scores, np.where(known, USABLE, NO_PREDICTION).astype(np.int8)
-
-
-def predict_rows(
-    model: Model, frame: pd.DataFrame
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Return scores, and the rows on which the model raises.
-
-    Parameters
-    ----------
-    model : Model
-        Called once when all is well; when it raises, on halves down to single rows.
-    frame : pandas.DataFrame
-        n rows of its features.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Scores as `Model.predict`, NaN on rows where it raises; and those rows, (n,).
-
-    Raises
-    ------
-    ModelRaisedError
-        When it raises on each of a few rows spread over the batch, or on more than
-        200 rows: then it is not a matter of single rows.
-    """
-    try:
-        return model.predict(frame), np.zeros(len(frame), dtype=bool)
-    except ModelRaisedError:
-        spread = np.linspace(0, len(frame) - 1, PROBED_ROWS).astype(int)
-        if all(_raises(model, frame.iloc[[row]]) for row in np.unique(spread)):
-            raise
-    raised = np.zeros(len(frame), dtype=bool)
-    parts: list[tuple[int, Floats]] = []
-    waiting = [(0, len(frame))]
-    while waiting:
-        low, high = waiting.pop()
-        try:
-            parts.append((low, model.predict(frame.iloc[low:high])))
-        except ModelRaisedError:
-            if high - low > 1:
-                middle = (low + high) // 2
-                waiting += [(low, middle), (middle, high)]
-                continue
-            raised[low] = True
-            if raised.sum() > MOST_RAISING_ROWS:
-                raise
-    first = parts[0][1]
-    scores = np.full((len(frame), *first.shape[1:]), np.nan)
-    for low, part in parts:
-        scores[low : low + len(part)] = part
-    return scores, raised
-
-
-def _raises(model: Model, frame: pd.DataFrame) -> bool:
-    try:
-        model.predict(frame)
-    except ModelRaisedError:
-        return True
-    return False

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from readiness import scan, scorefile
+from readiness import rowscores, scan
 from readiness.case import Case, load_case
 from readiness.config import CaseFile
 from readiness.errors import ModelError, NotAssessedError, Reason
@@ -367,7 +367,7 @@ def test_model_that_always_raises_is_an_error() -> None:
 def test_model_that_raises_on_many_rows_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scorefile, "MOST_RAISING_ROWS", 2)
+    monkeypatch.setattr(rowscores, "MOST_RAISING_ROWS", 2)
     rows = rows_of(x=[1.0, 0.5, -1.0, -1.0, -1.0, *[0.5] * 7])
 
     with pytest.raises(ModelError, match="negative"):
