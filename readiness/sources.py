@@ -148,15 +148,33 @@ def require_unique(columns: Iterable[str], name: str) -> None:
 
 
 def write_stream(reader: pa.RecordBatchReader, path: Path) -> None:
-    """Write a stream as one Parquet file, in row groups of up to 131,072 rows."""
+    """Write a stream as one Parquet file, in row groups of up to 131,072 rows.
+
+    Packed lightly and without statistics of texts: the file is private, read a few
+    times, and gone with the run, so what counts is the time it costs.
+    """
     pending: list[pa.RecordBatch] = []
-    with pq.ParquetWriter(path, reader.schema, compression="zstd") as writer:
+    n_rows = 0
+    measured = [one.name for one in reader.schema if not _is_text(one.type)]
+    with pq.ParquetWriter(
+        path, reader.schema, compression="lz4", write_statistics=measured
+    ) as writer:
         for batch in reader:
             pending.append(batch)
-            if sum(one.num_rows for one in pending) >= SPOOL_ROWS:
+            n_rows += batch.num_rows
+            if n_rows >= SPOOL_ROWS:
                 # A database may hand everything over in one batch.
                 rows = pa.Table.from_batches(pending)
                 writer.write_table(rows, row_group_size=SPOOL_ROWS)
                 pending.clear()
+                n_rows = 0
         if pending:
             writer.write_table(pa.Table.from_batches(pending, reader.schema))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+    )
