@@ -26,8 +26,9 @@ class Model:
     Parameters
     ----------
     format : str
-        ``"skops"``, ``"joblib"``, ``"pickle"``, ``"callable"``, ``"predictions"``, or
-        ``"object"`` for an estimator passed in memory.
+        ``"skops"``, ``"joblib"``, ``"pickle"``, ``"lightgbm"``, ``"xgboost"``,
+        ``"callable"``, ``"predictions"``, or ``"object"`` for an estimator passed in
+        memory.
     sha256 : str or None
         Hash of the file it came from.
     trusted_by : str

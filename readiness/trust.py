@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from readiness.boosters import booster_kind, load_booster
 from readiness.errors import CaseError, InputError, ModelError, Reason
 
 # What fitted estimators of scikit-learn hold that skops does not trust by itself yet:
@@ -93,11 +94,7 @@ def load_file(source: str, sha256: str | None, base: Path) -> Loaded:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            if _is_skops(content):
-                found, kind, trusted_by = _load_skops(content, source), "skops", "types"
-            else:
-                found, kind = _load_pickle(content, source)
-                trusted_by = "sha256 in the case file"
+            found, kind = _opened(content, source)
         except ImportError as cause:
             msg = (
                 f"The model {source!r} needs the package {cause.name!r}, which is not "
@@ -107,8 +104,21 @@ def load_file(source: str, sha256: str | None, base: Path) -> Loaded:
     # One line each: a warning at loading is a note for the reader, not a failure.
     notes = tuple(dict.fromkeys(str(one.message).split("\n")[0] for one in caught))
     return Loaded(
-        found=found, format=kind, sha256=digest, trusted_by=trusted_by, notes=notes
+        found=found,
+        format=kind,
+        sha256=digest,
+        trusted_by="types" if kind == "skops" else "sha256 in the case file",
+        notes=notes,
     )
+
+
+def _opened(content: bytes, source: str) -> tuple[Any, str]:
+    if _is_skops(content):
+        return _load_skops(content, source), "skops"
+    kind = booster_kind(content)
+    if kind is not None:
+        return load_booster(content, kind), kind
+    return _load_pickle(content, source)
 
 
 def _read_bytes(source: str, base: Path, what: str) -> bytes:
@@ -177,8 +187,8 @@ def _load_pickle(content: bytes, source: str) -> tuple[Any, str]:
         raise
     except Exception as cause:
         msg = (
-            f"The model {source!r} must be skops, joblib or pickle; it cannot be "
-            f"loaded: {_first_line(cause)}"
+            f"The model {source!r} must be skops, joblib, pickle, or LightGBM's or "
+            f"XGBoost's own file; it cannot be loaded: {_first_line(cause)}"
         )
         raise ModelError(msg) from cause
     return found, "joblib" if source.endswith(".joblib") else "pickle"
