@@ -24,13 +24,14 @@ endif
 APT := $(shell command -v apt-get 2>/dev/null)
 CHROMIUM := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -1)
 
-.PHONY: help setup browser database lint types test slow demo lock benchmark oldest newest wheel image clean
+.PHONY: help setup browser database lint types test slow demo integration lock benchmark oldest newest wheel image clean
 
 help:
 	@echo "make demo       review the flights case and print where the verdict is"
 	@echo "make test       set up and run the tests (slow ones: make slow)"
 	@echo "make setup      make .venv with everything for development"
 	@echo "make lint types check style and types"
+	@echo "make integration  test with Spark, in an environment of its own"
 	@echo "make lock       resolve the dependencies anew"
 	@echo "make oldest     test with the oldest dependencies; newest: with today's"
 	@echo "make benchmark  measure the demo beside two other tools"
@@ -94,7 +95,7 @@ types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 # Two workers on two cores: more threads within them only wait for each other.
-test slow oldest newest: export OMP_NUM_THREADS := 1
+test slow oldest newest integration: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/dev.stamp browser database
 	$(BIN)/coverage erase
@@ -105,14 +106,37 @@ test: $(VENV)/dev.stamp browser database
 slow: $(VENV)/dev.stamp browser
 	$(BIN)/pytest -n 2 -m slow --durations=10
 
+# Spark is too big for everyone's environment: it gets one of its own, with the locked
+# versions of all else, and Debian's Java. Nothing here is skipped.
+SPARK_VENV := .venv-integration
+
+integration: java
+	$(MAKE) VENV=$(SPARK_VENV) $(SPARK_VENV)/spark.stamp
+	$(SPARK_VENV)/bin/pytest -m integration tests/integration
+
+.PHONY: java
+java:
+	@if ! command -v java >/dev/null && command -v apt-get >/dev/null \
+	  && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	  apt-get install -y -qq --no-install-recommends openjdk-17-jre-headless >/dev/null; fi
+	@command -v java || { echo "Java 17 is needed and was not found."; exit 1; }
+
+$(VENV)/spark.stamp: $(VENV)/dev.stamp
+	$(INSTALL) --editable ".[spark]"
+	@touch $@
+
+# Every extra but spark.
+EXTRAS := --extra cluster --extra demo --extra lab --extra lightgbm --extra sql --extra test --extra xgboost
+
 lock:
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --extra demo pyproject.toml -o requirements.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	  --no-emit-index-url --all-extras -c requirements.lock pyproject.toml \
+	  --no-emit-index-url $(EXTRAS) -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-	  --no-emit-index-url --all-extras --resolution lowest-direct pyproject.toml \
+	  --no-emit-index-url $(EXTRAS) --resolution lowest-direct pyproject.toml \
 	  -o requirements-oldest.lock
 
 # The same tests with the lowest versions that pyproject.toml admits, and with what a
@@ -137,7 +161,7 @@ newest:
 
 .PHONY: newest-install
 newest-install:
-	$(INSTALL) --upgrade --editable ".[cluster,demo,lab,sql,test]"
+	$(INSTALL) --upgrade --editable ".[cluster,demo,lab,lightgbm,sql,test,xgboost]"
 
 wheel: $(VENV)/dev.stamp
 	$(BUILD) dist .
@@ -146,6 +170,7 @@ benchmark: $(VENV)/demo.stamp
 	$(BIN)/python benchmarks/compare.py
 	$(BIN)/python benchmarks/patterns.py
 	$(BIN)/python benchmarks/engine.py
+	$(BIN)/python benchmarks/cluster.py
 
 # The picture in the README, from a real run.
 image: $(VENV)/dev.stamp browser
@@ -153,4 +178,4 @@ image: $(VENV)/dev.stamp browser
 	$(BIN)/python benchmarks/picture.py $(OUT)/flight-delay docs/images/verdict.png
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest dist .coverage*
+	rm -rf .venv .venv-oldest .venv-newest $(SPARK_VENV) dist .coverage*
