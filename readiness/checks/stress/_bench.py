@@ -47,17 +47,18 @@ class Bench:
     weight: Floats | None
     clusters: Clusters
 
-    def estimate(self, y_score: Floats, share: float = 1.0) -> Estimate:
+    def estimate(self, y_score: Floats, share: float | Floats = 1.0) -> Estimate:
         """Return the headline metric where a share of the rows has other scores.
 
         Parameters
         ----------
         y_score : ndarray of shape (m,) or (m, k)
             Scores of the first m rows, altered.
-        share : float
-            Every row is altered with this probability, independently. The good and
-            the altered copy of a row are weighted by how likely each is, so all
-            shares come from one scoring, without noise of the draw.
+        share : float or ndarray of shape (m,)
+            Every row is altered with this probability, or with its own,
+            independently. The good and the altered copy of a row are weighted by how
+            likely each is, so all shares come from one scoring, without noise of the
+            draw.
 
         Returns
         -------
@@ -68,7 +69,7 @@ class Bench:
         truth = self.truth[:n_rows]
         weight = np.ones(n_rows) if self.weight is None else self.weight[:n_rows]
         metric, cut = self.case.metric, self.case.threshold
-        if share == 1:
+        if np.all(share == 1):
             return metric.estimate(truth, y_score, weight, cut)
         both = metric.estimate(
             np.concatenate([truth, truth]),
@@ -79,7 +80,7 @@ class Bench:
         one, other = both.influence[:n_rows], both.influence[n_rows:]
         return Estimate(value=both.value, influence=(one + other) / 2)
 
-    def loss(self, y_score: Floats, share: float = 1.0) -> Interval:
+    def loss(self, y_score: Floats, share: float | Floats = 1.0) -> Interval:
         """Return the paired loss of the headline metric; positive is worse."""
         good, bad = self.estimate(self.clean[: len(y_score)]), y_score
         altered = self.estimate(bad, share)
