@@ -7,7 +7,7 @@ import io
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -64,6 +64,7 @@ def new_figure(
     height_in: float = 3.2,
     columns: int = 1,
     rows: int = 1,
+    heights: Sequence[float] = (),
 ) -> tuple["Figure", "Axes"]:
     """Return an empty figure in house style and its first axes.
 
@@ -78,6 +79,8 @@ def new_figure(
     columns, rows : int
         Axes side by side and below each other, sharing the vertical axis; all are in
         ``figure.axes``.
+    heights : sequence of float
+        Relative heights of the rows, which then share no axis.
 
     Returns
     -------
@@ -90,8 +93,10 @@ def new_figure(
         size = (WIDTH_IN, height_in)
         figure = Figure(figsize=size, layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
-        share = rows * columns > 1
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=share)
+        share = rows * columns > 1 and not heights
+        grid = figure.subplots(
+            rows, columns, squeeze=False, sharey=share, height_ratios=heights or None
+        )
         for axes in grid.flat:
             _dress(axes)
             axes.set_xlabel(xlabel, color=BLACK)

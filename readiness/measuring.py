@@ -6,6 +6,7 @@ import pickle
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 from readiness.cache import cached
 from readiness.case import Case
 from readiness.checks import FoundCheck
-from readiness.errors import CaseError, ReadinessError, Reason
+from readiness.errors import CaseError, NotAssessedError, ReadinessError, Reason
 from readiness.result import Measurement, Options
 from readiness.scoring import count_calls
 
@@ -104,11 +105,16 @@ def measured(bench: Bench, found: FoundCheck, options: Options) -> Measured:
 
 def _needed(bench: Bench, found: FoundCheck) -> dict[str, Measurement]:
     by_code = {one.check.code: one for one in bench.checks.values()}
-    others = {code: by_code[code] for code in found.check.needs}
-    return {
-        code: measured(bench, other, options_of(bench, other, {})).measurement
-        for code, other in others.items()
-    }
+    needed = {code: _other(bench, by_code[code]) for code in found.check.needs}
+    for code in found.check.helped_by:
+        # A check that cannot answer is listed by itself; its absence says it here.
+        with suppress(NotAssessedError):
+            needed[code] = _other(bench, by_code[code])
+    return needed
+
+
+def _other(bench: Bench, found: FoundCheck) -> Measurement:
+    return measured(bench, found, options_of(bench, found, {})).measurement
 
 
 def _key(bench: Bench, found: FoundCheck, options: Options) -> str:

@@ -126,7 +126,8 @@ class Options:
     seed : int
         Seed of every random choice.
     needed : mapping of str to Measurement
-        Measurements of the checks named in ``Check.needs``, by code.
+        Measurements of the checks named in ``Check.needs``, by code; of those in
+        ``Check.helped_by`` the ones that can answer on this case.
     precision : mapping of str to float
         By metric, the half-width that its limit needs; it steers row counts only.
     """
@@ -159,7 +160,10 @@ class Check:
     limits : tuple of Limit
         Shipped limits; the policy file replaces them by code and metric.
     needs : tuple of str
-        Codes of checks whose measurements arrive in ``options.needed``.
+        Codes of checks whose measurements arrive in ``options.needed``; where one
+        cannot answer, this check cannot either.
+    helped_by : tuple of str
+        Codes of checks whose measurements arrive as well, where they can answer.
     defaults : mapping
         Options by name with their default values.
     metrics : tuple of str
@@ -176,6 +180,7 @@ class Check:
     alt: Callable[[Measurement], str]
     limits: tuple[Limit, ...] = ()
     needs: tuple[str, ...] = ()
+    helped_by: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     shown: str = ""
