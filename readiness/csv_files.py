@@ -26,7 +26,8 @@ NUMBERS = ("BIGINT", "HUGEINT", "DOUBLE")
 # The names are ours: those of the file may differ by case alone.
 READ = """read_csv(
     $path, skip = 0, header = true, comment = '', delim = $delimiter, quote = '"',
-    escape = '"', nullstr = $null_words, decimal_separator = $decimal, {how}
+    escape = '"', nullstr = $null_words, decimal_separator = $decimal,
+    hive_partitioning = false, {how}
 )"""
 SAID = re.compile(
     r"CSV Error on Line: (?P<line>\d+)"

@@ -1,6 +1,7 @@
 """The text of a CSV file: unpacked, decoded, and checked line by line."""
 
 import codecs
+import glob
 import gzip
 import os
 import tempfile
@@ -40,12 +41,15 @@ def plain_text(path: Path, encoding: str, folder: Path) -> Iterator[Path]:
     """
     with path.open("rb") as stream:
         is_packed = stream.read(2) == GZIP_MAGIC
-    if encoding == "utf-8" and not is_packed:
+    # What reads it would take a name such as a[1].csv for a pattern.
+    is_pattern = glob.has_magic(str(path))
+    if encoding == "utf-8" and not is_packed and not is_pattern:
         for _ in _texts(path, encoding, is_packed=False):
             pass
         yield path
         return
-    handle, name = tempfile.mkstemp(prefix=".csv-", suffix=".txt", dir=folder)
+    where = None if glob.has_magic(str(folder)) else folder
+    handle, name = tempfile.mkstemp(prefix=".csv-", suffix=".txt", dir=where)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as copy:
             copy.writelines(_texts(path, encoding, is_packed=is_packed))

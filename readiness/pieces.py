@@ -115,7 +115,7 @@ def _stored(
         return pa.table(_constants(piece, columns, piece.n_rows))
     if piece.span is not None and piece.span.column not in wanted:
         wanted.append(piece.span.column)
-    rows = _decoded(piece, piece.path, wanted, coded)
+    rows = read_row_group(piece, piece.path, wanted, coded)
     if piece.span is not None:
         rows = rows.filter(piece.span.mask(rows.column(piece.span.column)))
     for name, values in _constants(piece, columns, rows.num_rows).items():
@@ -130,9 +130,26 @@ def _constants(
     return {key: pa.repeat(one, n_rows) for key, one in kept.items()}
 
 
-def _decoded(
+def read_row_group(
     piece: Piece, path: Path, wanted: Sequence[str], coded: Sequence[str]
 ) -> pa.Table:
+    """Decode columns of a row group, refusing what grows out of all proportion.
+
+    Parameters
+    ----------
+    piece : Piece
+    path : pathlib.Path
+        Its file.
+    wanted : sequence of str
+        Columns of the file.
+    coded : sequence of str
+        Texts to leave as codes.
+
+    Raises
+    ------
+    InputError
+        INPUT_FORMAT when it is damaged or decodes to far more than it holds.
+    """
     thin = {name for name in piece.thin if name in wanted}
     try:
         with open_parquet(path, sorted(thin.union(coded))) as file:

@@ -1,6 +1,6 @@
 """Tables, figure and sentences of the schema, from counts alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from readiness.columns import role_columns
 from readiness.figures import COLORS, label, new_figure
 from readiness.schemas import replaced_cells
 from readiness.scoring import ledger
+from readiness.table_files import NO_TIME, OUTSIDE
 from readiness.text import visible
 
 if TYPE_CHECKING:
@@ -135,14 +136,22 @@ def sentences(
         notes += _flags(case, table, [found[name] for name in case.features])
     for one in ledger_table(case).to_dict("records"):
         out = {key: n for key, n in one.items() if key not in ("table", "read", "used")}
-        reasons = ", ".join(
-            f"{int(n):,} {str(key).replace('_', ' ')}" for key, n in out.items() if n
-        )
+        cut = {key: out.pop(key) for key in (OUTSIDE, NO_TIME) if out.get(key)}
+        without = _reasons(cut)
+        whole = f" of {int(one['read']):,} in the files ({without})" if cut else ""
+        reasons = _reasons(out)
         left = f"; left out where labels are needed: {reasons}" if reasons else ""
-        notes.append(f"{one['table']}: {int(one['read']):,} rows read{left}.")
+        n_rows = int(one["read"] - sum(cut.values()))
+        notes.append(f"{one['table']}: {n_rows:,} rows{whole} read{left}.")
     if "training" not in profiles:
         notes.append("There is no training table; reference rows stand in for it.")
     return tuple(notes)
+
+
+def _reasons(rows: Mapping[Any, int]) -> str:
+    return ", ".join(
+        f"{int(n):,} {str(key).replace('_', ' ')}" for key, n in rows.items() if n
+    )
 
 
 def _flags(case: Case, table: str, found: Sequence[ColumnProfile]) -> list[str]:
