@@ -1,5 +1,6 @@
 """D5: the smallest change of population that would spend what may be lost."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -72,9 +73,10 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     mean over rows (the answer is then the exact minimum). For any other metric the
     rows are tilted along the log loss, the 0/1 loss or the absolute error until the
     metric itself is there, which bounds its own radius from above. Intervals: influence
-    on the root of the divergence, summed by block. No number where fewer than 0.3 of
-    the rows (0.5 for unbounded losses) or 25 blocks would remain in effect. The worst
-    of many small windows is far by chance as well.
+    on the root of the divergence (on its inverse for a loss from here), summed by
+    block. No number where fewer than 0.3 of the rows (0.5 for unbounded losses) or 25
+    blocks would remain in effect. The worst of many small windows is far by chance as
+    well.
 
     References
     ----------
@@ -119,7 +121,8 @@ def _rows(
         if radius is None:
             rows.append(empty_row(name, "", Reason.BEYOND_SUPPORT, unit))
             continue
-        measured = divergence_interval(radius, scale, clusters)
+        interval_of = divergence_interval if room == LEVEL else far_interval
+        measured = interval_of(radius, scale, clusters)
         row = summary_row(name, "", measured, unit)
         rows.append(row if within else _censored(row))
     return rows
@@ -148,6 +151,32 @@ def divergence_interval(radius: Radius, scale: float, clusters: Clusters) -> Int
         n_rows=root.n_rows,
         n_blocks=root.n_blocks,
         dependence_factor=root.dependence_factor,
+    )
+
+
+def far_interval(radius: Radius, scale: float, clusters: Clusters) -> Interval:
+    """Return the interval of the divergence of a fixed rise: that of its inverse.
+
+    To first order the divergence is the squared rise over the variance of the loss, so
+    its inverse is near linear in what is averaged.
+
+    Parameters
+    ----------
+    radius, scale, clusters
+        As for `divergence_interval`; the distance is positive.
+    """
+    distance = radius.distance
+    inverse = Estimate(
+        value=scale / distance.value**2,
+        influence=-2 * scale / distance.value**3 * distance.influence,
+    )
+    found = clustered_interval(inverse, clusters)
+    return replace(
+        found,
+        value=1 / found.value,
+        ci_low=1 / found.ci_high,
+        ci_high=1 / found.ci_low if found.ci_low > 0 else np.inf,
+        se=found.se / found.value**2,
     )
 
 
