@@ -29,6 +29,8 @@ class Past:
     in_order : numpy.ndarray of float, shape (w, m), or None
         The statistics of the windows that really followed each other; None without
         time.
+    blocks_per_window, windows_per_block : int
+        How a window is cut: whole blocks, or a part of one. One of them is 1.
     """
 
     history: History
@@ -36,6 +38,8 @@ class Past:
     rows_per_block: float
     window_rows: float
     in_order: Floats | None
+    blocks_per_window: int
+    windows_per_block: int
 
 
 def past(
@@ -89,6 +93,8 @@ def past(
         rows_per_block=n_rows / history.n_blocks,
         window_rows=per_block / parts * per_window,
         in_order=_followed(base, sums, order, piece, per_window),
+        blocks_per_window=per_window,
+        windows_per_block=parts,
     )
 
 

@@ -12,6 +12,8 @@ from readiness.alarm_levels import (
     detected_within,
     smallest_detected,
 )
+from readiness.checks.drift._past import Past
+from readiness.checks.drift._planned import Planned
 from readiness.checks.drift._watched import Statistic
 from readiness.stats import Floats
 
@@ -60,6 +62,8 @@ def monitor_table(monitor: Monitor, budgets: pd.DataFrame) -> pd.DataFrame:
         ``column, family, category``; ``unit`` and ``sd``: of moves and budgets;
         ``own_unit``; ``reference`` and ``alarm_move`` in own unit (or share);
         ``alarm_rate``: share of windows with a false alarm of this statistic;
+        ``window_error`` and ``reference_error``: standard errors in own unit of one
+        window, and of the reference it is held against;
         ``detectable``: the move seen in one window in four cases of five, in the
         harmful direction where one is known, else in the worse; ``budget``,
         ``budget_low``, ``budget_high``, ``direction``; ``power`` with ``power_low``
@@ -80,6 +84,9 @@ def monitor_table(monitor: Monitor, budgets: pd.DataFrame) -> pd.DataFrame:
     frame["reference"] = monitor.reference
     frame["alarm_move"] = monitor.level * monitor.spread
     frame["alarm_rate"] = monitor.null.alarms(monitor.level)
+    means = monitor.null.shift.mean(axis=1)
+    frame["reference_error"] = means.std(axis=0)
+    frame["window_error"] = (monitor.null.shift - means[:, None]).std(axis=(0, 1))
     frame["detectable"] = _detectable(monitor, frame["direction"]) / sd
     for end in ("", "_low", "_high"):
         moves = frame[f"budget{end}"].to_numpy(dtype=float) * sd
@@ -90,6 +97,21 @@ def monitor_table(monitor: Monitor, budgets: pd.DataFrame) -> pd.DataFrame:
         if not end:
             frame["power_late"] = later
     return frame
+
+
+def plan_table(plan: Planned, drawn_from: Past, monitor: Monitor) -> pd.DataFrame:
+    """Return in one row how windows are cut, and what was promised of them."""
+    return pd.DataFrame(
+        {
+            "window_rows": [plan.window_rows],
+            "blocks_per_window": [drawn_from.blocks_per_window],
+            "windows_per_block": [drawn_from.windows_per_block],
+            "windows_per_month": [plan.windows_per_month],
+            "false_alarms_per_month": [plan.false_alarms_per_month],
+            "late_windows": [monitor.late_windows],
+            "reference_blocks": [drawn_from.n_blocks],
+        }
+    )
 
 
 def judged(table: pd.DataFrame) -> pd.DataFrame:

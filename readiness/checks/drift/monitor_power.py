@@ -21,6 +21,7 @@ from readiness.checks.drift._power_report import (
     counts,
     judged,
     monitor_table,
+    plan_table,
     summary_rows_of,
 )
 from readiness.checks.drift._watched import watched
@@ -58,7 +59,7 @@ def measure(case: Case, options: Options) -> Measurement:
         alarm when the budget is just spent; the interval is that of the budget),
         group: the column; ``blind_features``, ``late_features`` (count);
         ``past_alarm_share``: windows of the past, in their order, that would have
-        alarmed. Table ``monitors``.
+        alarmed. Tables ``monitors``; ``plan``: one row, how windows are cut.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def measure(case: Case, options: Options) -> Measurement:
     ]
     return Measurement(
         summary=summary_frame(summary),
-        tables={"monitors": table},
+        tables={"monitors": table, "plan": plan_table(plan, drawn_from, monitor)},
         notes=(
             *power_notes(found, monitor, plan),
             *past_notes(alarms, plan),
