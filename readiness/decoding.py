@@ -65,9 +65,9 @@ def _claims(about: pq.FileMetaData, group: pq.RowGroupMetaData) -> tuple[int, in
 
 
 def thin_texts(group: pq.RowGroupMetaData, texts: Sequence[int]) -> tuple[str, ...]:
-    """Return the text columns of a row group that take less than a byte per value.
+    """Return the text columns of a row group that could take far more room in memory.
 
-    Only these can decode to a thousand times what they take: they are read as codes,
+    A text that is stored once can stand in every row. Such columns are read as codes,
     counted, and only then written out as text.
 
     Parameters
@@ -77,11 +77,13 @@ def thin_texts(group: pq.RowGroupMetaData, texts: Sequence[int]) -> tuple[str, .
         The places of the text columns.
     """
     columns = [group.column(place) for place in texts]
-    return tuple(
-        one.path_in_schema
-        for one in columns
-        if one.total_compressed_size < one.num_values
-    )
+    return tuple(one.path_in_schema for one in columns if _could_grow(one))
+
+
+def _could_grow(column: pq.ColumnChunkMetaData) -> bool:
+    is_coded = any("DICTIONARY" in one for one in column.encodings)
+    most = column.num_values * column.total_uncompressed_size
+    return bool(is_coded and most > FREE_BYTES // 16)
 
 
 def require_decoded(
