@@ -32,7 +32,13 @@ def all_checks() -> Mapping[str, FoundCheck]:
         for folder in DIMENSIONS
         for path in sorted((Path(__file__).parent / folder).glob("[a-z]*.py"))
     ]
-    found.sort(key=lambda one: (DIMENSIONS.index(one.dimension), one.check.code))
+    found.sort(
+        key=lambda one: (
+            DIMENSIONS.index(one.dimension),
+            len(one.check.code),  # D10 comes after D9
+            one.check.code,
+        )
+    )
     return {one.name: one for one in found}
 
 
