@@ -206,7 +206,8 @@ def load_case(
     base : pathlib.Path, optional
         Where relative paths start; default the folder of the case file, or here.
     frames : mapping of str to pandas.DataFrame or pyarrow.Table, optional
-        The tables by name, in place of the files the case names.
+        The tables by name, in place of the files the case names. Polars frames and
+        Spark DataFrames serve as well.
     model : object, optional
         An estimator or a function, in place of the file the case names.
     current : pathlib.Path, optional

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ from readiness.config import CaseFile, DataSection
 from readiness.errors import CaseError
 from readiness.models import Model, load_model, wrap_model
 from readiness.source_config import FileSource, SqlSource
+from readiness.sparkfile import is_spark, spool_spark
 from readiness.sql import spool_sql
 from readiness.tables import Table, load_table, table_from_frame
 from readiness.trust import Loaded
@@ -35,7 +37,7 @@ def load_tables(
     file, base, frames, current
         As `case.load_case`.
     folder : pathlib.Path
-        Private folder for the Parquet copies of CSV files and of queries.
+        Private folder for the Parquet copies of CSV files, queries and Spark tables.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def load_tables(
             )
             raise CaseError(msg)
         return {
-            name: table_from_frame(frames[name], name)
+            name: _of_frame(frames[name], name, folder)
             for name in TABLES
             if name in frames
         }
@@ -61,6 +63,14 @@ def load_tables(
         name: _loaded(source, base, name, folder, file)
         for name, source in sources_of(file.data, current).items()
     }
+
+
+def _of_frame(frame: Any, name: str, folder: Path) -> Table:  # noqa: ANN401 (whatever speaks Arrow)
+    if is_spark(frame):
+        return load_table(
+            str(spool_spark(frame, name, folder).absolute()), folder, name
+        )
+    return table_from_frame(frame, name)
 
 
 def sources_of(
