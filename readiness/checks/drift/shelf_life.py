@@ -1,0 +1,295 @@
+"""D6: how old the model may grow before it must be fitted again."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from readiness.canvas import BLUE
+from readiness.case import Case
+from readiness.checks.drift._base import LEVEL, LOSS
+from readiness.checks.drift._shelf_curve import Aged, aged, plan_of
+from readiness.checks.drift._shelf_rows import Past, past_rows
+from readiness.errors import NotAssessedError, Reason
+from readiness.figures import draw_limit, label, new_figure
+from readiness.refits import require_refits
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.stats import empty_row, summary_frame
+from readiness.text import interval, number
+from readiness.tolerance import Budget, Room, band, budget
+from readiness.words import block_word, metric_words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRIC, LOST = "shelf_life", "loss_shelf_life"
+FEWEST_ORIGINS = 4
+
+
+def measure(case: Case, options: Options) -> Measurement:
+    """Measure how many days the model bears before it has lost too much.
+
+    Parameters
+    ----------
+    case : Case
+        With a time column and a model that can be fitted again. Training, reference
+        and, where labelled, current rows are taken together in the order of time.
+    options : Options
+        ``fit_days`` (rows of so many days are fitted on; 0: as many days as the
+        training table spans, at most half of the history), ``windows`` (times at
+        which the model is fitted again, at least 4), ``rows`` (more labelled rows
+        than this are drawn by their content; 0: all are taken).
+
+    Returns
+    -------
+    Measurement
+        ``shelf_life`` (days): the age at which the headline metric misses the
+        acceptable value; ``loss_shelf_life`` (days): at which it has lost the
+        tolerated loss. Age is counted from the last row fitted on. Tables ``curve``,
+        ``fits``, ``base``.
+
+    Raises
+    ------
+    NotAssessedError
+        NOT_IN_PROFILE in the quick profile; NO_REFIT, NO_TIME, NO_LABELS;
+        TOO_FEW_ROWS with the length needed where the history is too short.
+
+    Notes
+    -----
+    The history after the first fit is cut into equal windows. A model is fitted just
+    before each of them, always on the same number of days, and judged in every window
+    from there on. What age costs is the difference, on the same rows, between the
+    model fitted just before a window and an older one: a hard season is hard for both
+    and does not count as age. The metric at an age is the mean of the fresh models
+    less that cost. The cost at an age is the mean over the windows that have a model
+    of that age, at least three; beyond that age nothing is said. The band of the curve
+    holds for all ages at once and is clustered by block; the luck of one stretch of
+    history, and of a fit, is not in it. A fresh model is half a window old on average,
+    and its cost is counted as none.
+
+    References
+    ----------
+    With a linear rule whose slope moves by g a day, mean squared error grows by
+    g² age² Var x: the closed form the tests hold this to.
+    """
+    if options.profile != "full":
+        msg = "The model is fitted again several times, which the quick profile omits."
+        raise NotAssessedError(msg, Reason.NOT_IN_PROFILE)
+    require_refits(case)
+    past = past_rows(case, int(options["rows"]), options.seed)
+    n_windows = max(int(options["windows"]), FEWEST_ORIGINS)
+    plan = plan_of(past, float(options["fit_days"]), n_windows)
+    found = aged(case, past, plan, options.seed)
+    rooms = _rooms(case, found)
+    budgets = {
+        name: budget((found.arm,), room, options.seed) for name, room in rooms.items()
+    }
+    rows = [_row(METRIC, budgets.get(LEVEL), found), _row(LOST, budgets[LOSS], found)]
+    curve = _curve(case, found, rooms, options.seed)
+    return Measurement(
+        summary=summary_frame(rows),
+        tables={
+            "curve": curve,
+            "fits": found.judged,
+            "base": _base(case, found, rooms),
+        },
+        notes=_notes(case, past, found, budgets, curve),
+    )
+
+
+def _rooms(case: Case, found: Aged) -> dict[str, Room]:
+    nothing = tuple(np.zeros_like(part) for part in found.arm.points[0].parts)
+    rooms = {LOSS: Room(value=case.tolerated_loss, parts=nothing)}
+    acceptable = case.file.model.acceptable
+    if acceptable is None:
+        return rooms
+    sign = 1 if case.higher_is_better else -1
+    level = Room(
+        value=sign * (found.fresh.value - acceptable),
+        parts=found.folds.sums(sign * found.fresh.influence),
+    )
+    return {LEVEL: level, **rooms}
+
+
+def _row(metric: str, found: Budget | None, whole: Aged) -> dict[str, object]:
+    if found is None:
+        return empty_row(metric, "", Reason.NO_ACCEPTABLE, "days")
+    reason = Reason.BEYOND_SUPPORT
+    row = empty_row(metric, "", reason, "days", len(whole.fresh.influence))
+    return {
+        **row,
+        "value": found.value,
+        "ci_low": found.ci_low,
+        "ci_high": found.ci_high,
+        "n_blocks": min(whole.folds.counts),
+        "censored": found.censored,
+        "reason": str(reason) if found.censored else None,
+    }
+
+
+def _curve(case: Case, found: Aged, rooms: dict[str, Room], seed: int) -> pd.DataFrame:
+    """Return the curve: one row per age, with its band."""
+    room = rooms[LOSS]
+    ((left, width),) = band((found.arm,), room, seed)
+    loss = room.value - left
+    sign = 1 if case.higher_is_better else -1
+    return pd.DataFrame(
+        {
+            "age_days": [one.size for one in found.arm.points],
+            "loss": loss,
+            "loss_low": loss - width,
+            "loss_high": loss + width,
+            "value": found.fresh.value - sign * loss,
+            "windows": [found.n_windows[0], *found.n_windows],
+        }
+    )
+
+
+def _base(case: Case, found: Aged, rooms: dict[str, Room]) -> pd.DataFrame:
+    planned = case.file.operation.retrain_every_days
+    return pd.DataFrame(
+        {
+            "metric": [metric_words(case.metric.name)],
+            "fresh": [found.fresh.value],
+            "acceptable": [case.file.model.acceptable],
+            "room": [rooms[LEVEL].value if LEVEL in rooms else np.nan],
+            "tolerated_loss": [case.tolerated_loss],
+            "planned_days": [np.nan if planned is None else planned],
+            "fit_days": [found.plan.fit_days],
+            "window_days": [found.plan.window_days],
+        }
+    )
+
+
+def _notes(
+    case: Case,
+    past: Past,
+    found: Aged,
+    budgets: dict[str, Budget],
+    curve: pd.DataFrame,
+) -> tuple[str, ...]:
+    metric = metric_words(case.metric.name)
+    lost = number(case.tolerated_loss, exact=True)
+    notes = [_answer(budgets[LOSS], f"{metric} has lost {lost}")]
+    if LEVEL in budgets:
+        floor = number(case.file.model.acceptable, exact=True)
+        notes.append(_answer(budgets[LEVEL], f"{metric} misses {floor}"))
+    planned = case.file.operation.retrain_every_days
+    if planned is not None:
+        notes.append(_planned(found, curve, metric, planned))
+    plan = found.plan
+    notes.append(
+        f"The model was fitted {plan.n_windows} times, each time on "
+        f"{number(plan.fit_days, 'days')} of the {number(past.days, 'days')} of "
+        f"labelled rows ({', '.join(past.tables)}), and judged in windows of "
+        f"{number(plan.window_days, 'days')}, old and fresh models on the same rows."
+    )
+    if plan.fit_days < past.fitted_days - plan.window_days:
+        notes.append(
+            f"The model under review saw {number(past.fitted_days, 'days')}, more than "
+            "these fits: the history leaves no more to fit on."
+        )
+    if len(past.day) < past.n_labelled:
+        notes.append(
+            f"{len(past.day):,} of {past.n_labelled:,} labelled rows were drawn by "
+            "their content."
+        )
+    notes.append(
+        f"The interval is that of the {block_word(case.block)} judged; another stretch "
+        "of history may age a model faster or slower."
+    )
+    return tuple(notes)
+
+
+def _answer(found: Budget, event: str) -> str:
+    if found.censored:
+        return (
+            f"No age up to {number(found.ci_low, 'days')} is shown at which {event}; "
+            "beyond that the history cannot tell."
+        )
+    if found.value == 0:
+        return f"{event}, even with models fitted just before: no age is young enough."
+    limits = interval(found.ci_low, found.ci_high, "days")
+    return f"At an age of {number(found.value, 'days')} ({limits}) {event}."
+
+
+def _planned(found: Aged, curve: pd.DataFrame, metric: str, planned: float) -> str:
+    if planned > found.arm.reach:
+        needed = np.ceil(found.plan.days_for(planned))
+        return (
+            f"It is to be fitted again every {number(planned, 'days', exact=True)}; to "
+            f"tell of that age takes about {needed:,.0f} days of labelled rows."
+        )
+    loss, low, high = (
+        float(np.interp(planned, curve["age_days"], curve[name]))
+        for name in ("loss", "loss_low", "loss_high")
+    )
+    return (
+        f"It is to be fitted again every {number(planned, 'days', exact=True)}: at "
+        f"that age {metric} is {number(loss)} worse than fresh ({interval(low, high)})."
+    )
+
+
+def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
+    """Draw what age costs of the headline metric."""
+    curve, base = measurement.tables["curve"], measurement.tables["base"].iloc[0]
+    figure, axes = new_figure(
+        "What the model loses as it ages",
+        xlabel="age of the model: days since the last row it was fitted on",
+        ylabel=f"{label(base['metric'])} worse than a fresh model",
+    )
+    age = curve["age_days"].to_numpy()
+    axes.fill_between(
+        age, curve["loss_low"], curve["loss_high"], color=BLUE, alpha=0.2, linewidth=0
+    )
+    axes.plot(age, curve["loss"], "o-", color=BLUE, linewidth=1.6, markersize=4)
+    costs = number(float(base["tolerated_loss"]), exact=True)
+    draw_limit(axes, base["tolerated_loss"], f"tolerated loss {costs}", vertical=False)
+    if np.isfinite(base["room"]):
+        floor = number(float(base["acceptable"]), exact=True)
+        draw_limit(axes, base["room"], f"misses {floor}", vertical=False)
+    bounds = {one.limit for one in limits if not isinstance(one.limit, str)}
+    if np.isfinite(base["planned_days"]):
+        bounds.add(float(base["planned_days"]))
+    for bound in sorted(bounds):
+        draw_limit(axes, bound, f"fitted again every {bound:g} days")
+    axes.set_xlim(left=0)
+    return figure
+
+
+def alt(measurement: Measurement) -> str:
+    """Return the answer in one sentence."""
+    return measurement.notes[0]
+
+
+CHECK = Check(
+    code="D6",
+    title="Shelf life",
+    question="How old may the model grow before it must be fitted again?",
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric=METRIC,
+            side="at_least",
+            limit="case:operation.retrain_every_days",
+            required_in=(),
+            reason=(
+                "A model that misses its target before it is fitted again serves the "
+                "rest of that time below what was promised."
+            ),
+        ),
+        Limit(
+            metric=LOST,
+            side="at_least",
+            limit="case:operation.retrain_every_days",
+            required_in=(),
+            reason=(
+                "A model that loses more than is tolerated before it is fitted again "
+                "is fitted too seldom."
+            ),
+        ),
+    ),
+    defaults={"fit_days": 0, "windows": 8, "rows": 500_000},
+)
