@@ -93,8 +93,24 @@ def _common(old: pa.DataType, new: pa.DataType, name: str, start: int) -> pa.Dat
 def _fitted(kept: IO[bytes], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     end = kept.seek(0, 2)
     kept.seek(0)
+    n_rows = 0
     while kept.tell() < end:
         with pa.ipc.open_stream(kept) as reader:
             for batch in reader:
-                # A whole number beyond 2**53 does not fit: the cast says so.
-                yield batch.cast(schema)
+                arrays = [
+                    _cast(array, one, n_rows)
+                    for array, one in zip(batch.columns, schema, strict=True)
+                ]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+                n_rows += batch.num_rows
+
+
+def _cast(array: pa.Array, one: pa.Field, start: int) -> pa.Array:
+    try:
+        return array.cast(one.type)
+    except pa.ArrowInvalid:  # whole numbers beyond 2**53, once real ones follow
+        msg = (
+            f"the column {one.name!r} holds {array.type} that {one.type} cannot hold "
+            f"in rows after {start:,}; cast it in the query"
+        )
+        raise ValueError(msg) from None

@@ -1,16 +1,26 @@
 """Input faults: one plain line that says what, where and how to mend it."""
 
 import hashlib
+import json
+import os
+import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import nbformat
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from adbc_driver_postgresql import (  # type: ignore[import-untyped]  # has no types
+    dbapi,
+)
 
+from tests import postgres
 from tests.commands import called, reviewing
 from tests.invariants import observed
 from tests.tiny import PARAMETERS, tiny_case
@@ -383,6 +393,87 @@ def test_chosen_part_without_a_required_limit_is_incomplete(
     assert ended.results["partial"] is True
     assert "Only own was reviewed." in ended.results["headline"]
     assert ended.folder.parent.name == "tiny"
+
+
+QUERY = "SELECT x, carrier, day, y FROM points"
+
+
+def from_database(query: str) -> Change:
+    """Return what reads the reference from a database instead of a file."""
+    source = f'{{sql = "{query}", connection = "env:WAREHOUSE"}}'
+    return edited('"reference.parquet"', source)
+
+
+def test_manifest_holds_the_hash_of_the_query_and_nothing_of_the_address(
+    case: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_database(QUERY)(case.parent)
+    store = case.parent / "hidden-away.duckdb"
+    with duckdb.connect(str(store)) as connection:
+        rows = pq.read_table(case.parent / "reference.parquet")
+        connection.register("rows", rows)
+        connection.execute("CREATE TABLE points AS SELECT * FROM rows")
+    monkeypatch.setenv("WAREHOUSE", f"duckdb:///{store}")
+    out = case.parents[1] / "out"
+
+    ended = observed(reviewing(capsys, case, out), out, case.parent)
+
+    assert (ended.code, ended.reason) == (0, None), ended.stderr
+    manifest = json.loads((ended.folder / "manifest.json").read_text())
+    digest = hashlib.sha256(QUERY.encode()).hexdigest()
+    assert manifest["inputs"]["reference query (duckdb)"] == digest
+    assert ended.results["facts"]["tables"]["reference"]["rows"] == 600
+    files = [one for one in ended.folder.rglob("*") if one.is_file()]
+    assert not [one for one in files if b"hidden-away" in one.read_bytes()]
+
+
+def test_missing_address_is_told_before_anything_runs_f056(
+    case: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from_database(QUERY)(case.parent)
+    monkeypatch.delenv("WAREHOUSE", raising=False)
+    out = case.parents[1] / "out"
+
+    ended = observed(reviewing(capsys, case, out), out, case.parent, new_rows=0)
+
+    assert (ended.code, ended.reason) == (3, "SOURCE")
+    assert "'WAREHOUSE'" in ended.stderr
+
+
+def kill_when_reading(url: str, out: Path) -> None:
+    """End a database server as soon as some of its rows have been written down."""
+    give_up = time.monotonic() + 60
+    with dbapi.connect(url) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT pg_read_file('postmaster.pid') AS text")
+        (text,) = cursor.fetchone()
+    while time.monotonic() < give_up:
+        if any(one.stat().st_size > 4 for one in out.rglob(".sql-*.partial")):
+            break
+        time.sleep(0.02)
+    os.kill(int(text.split()[0]), signal.SIGQUIT)
+
+
+def test_database_killed_while_it_is_read_gives_no_verdict_f056(
+    case: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = (
+        "SELECT i::float8 AS x, 'AA' AS carrier, TIMESTAMP '2026-01-01' AS day, i % 2 "
+        "AS y FROM (SELECT generate_series(1, 2000000000::bigint) AS i) AS numbers"
+    )
+    from_database(endless)(case.parent)
+    out = case.parents[1] / "out"
+    with postgres.server() as url:
+        monkeypatch.setenv("WAREHOUSE", url)
+        killer = threading.Thread(target=kill_when_reading, args=(url, out))
+        killer.start()
+
+        ended = observed(reviewing(capsys, case, out), out, case.parent, new_rows=0)
+        killer.join()
+
+    assert (ended.code, ended.reason) == (3, "SOURCE"), ended.stderr
+    assert "env:WAREHOUSE" in ended.stderr
+    assert "pw" not in ended.stderr
+    assert not [one for one in out.rglob("*") if one.suffix in (".json", ".partial")]
 
 
 def test_input_that_changes_during_the_run_gives_no_verdict(

@@ -1,6 +1,7 @@
 import os
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -242,6 +243,146 @@ def test_postgresql_numeric_is_a_number_and_times_keep_their_type(
     assert found["at"].tolist() == [pd.Timestamp("2026-02-03 04:05")]
     assert found["open"].tolist() == [True]
     assert found["j"].tolist() == ["{}"]
+
+
+def _rows(folder: Path, first: object, last: object) -> str:
+    """Keep a column whose values may change their type after the first part."""
+    with sqlite3.connect(folder / "late.db") as connection:
+        connection.execute("CREATE TABLE t (n, v)")
+        rows = [(n, last if n >= 65_536 else first) for n in range(65_541)]
+        connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
+    return f"sqlite+pysqlite:///{folder / 'late.db'}"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "dtype"),
+    [
+        (1, 0.25, "float64"),
+        (None, 0.25, "float64"),
+        (None, "007", "str"),
+        (1, 2, "int64"),
+    ],
+)
+def test_types_of_other_databases_come_from_all_rows(
+    first: object, last: object, dtype: str, tmp_path: Path
+) -> None:
+    url = _rows(tmp_path, first, last)
+
+    found = _read(_spooled(url, tmp_path, "SELECT n, v FROM t ORDER BY n"))
+
+    assert len(found) == 65_541
+    assert found["v"].dtype == dtype
+    assert found["v"].iloc[-1] == last
+    assert found["v"].iloc[0] == first or (first is None and pd.isna(found["v"][0]))
+    assert found["n"].tolist() == list(range(65_541))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (1, "hunter2", r"holds int64 at first, and string in rows after 65,536"),
+        ("hunter2", 1, r"'v' holds string at first, and int64"),
+        (2**53 + 1, 0.5, r"'v' holds int64 that double cannot hold in rows after 0"),
+    ],
+)
+def test_value_that_fits_no_type_is_an_error_and_not_lost(
+    first: object, last: object, said: str, tmp_path: Path
+) -> None:
+    url = _rows(tmp_path, first, last)
+
+    with pytest.raises(InputError, match=said) as caught:
+        _spooled(url, tmp_path, "SELECT n, v FROM t ORDER BY n")
+
+    assert caught.value.code is Reason.SOURCE
+    assert "hunter2" not in str(caught.value)
+    assert not list((tmp_path / "work").glob("sql-*"))
+
+
+def test_types_mixed_within_the_first_rows_are_told_without_a_value(
+    tmp_path: Path,
+) -> None:
+    with sqlite3.connect(tmp_path / "mixed.db") as connection:
+        connection.execute("CREATE TABLE t (v)")
+        rows = [(1,), ("hunter2",), (None,)]
+        connection.executemany("INSERT INTO t VALUES (?)", rows)
+    url = f"sqlite+pysqlite:///{tmp_path / 'mixed.db'}"
+
+    with pytest.raises(InputError, match="int and str in rows 1 to 3") as caught:
+        _spooled(url, tmp_path, "SELECT v FROM t")
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_query_of_another_database_without_rows_is_empty(tmp_path: Path) -> None:
+    path = _spooled(_other(tmp_path), tmp_path, "SELECT x, n FROM flights WHERE n > 9")
+
+    with pytest.raises(InputError, match="must have rows") as caught:
+        load_table(str(path), tmp_path, "reference")
+
+    assert caught.value.code is Reason.EMPTY
+
+
+SLOW = {
+    "sqlite": (
+        "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE "
+        "x < 12000000) SELECT max(x) AS x FROM c"
+    ),
+    "duckdb": (
+        "SELECT count(*) AS x FROM range(1000000000) t(a), range(1000) u(b) "
+        "WHERE a * b % 7 = 3"
+    ),
+    "postgresql": "SELECT 1 AS x FROM pg_sleep(60)",
+}
+
+
+@pytest.mark.parametrize("make", [_sqlite, _other, _duckdb])
+def test_query_that_takes_too_long_is_given_up_t29(
+    make: Callable[[Path], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readiness.sql.TIMEOUT_S", 0.4)
+    url = make(tmp_path)
+    slow = SLOW["duckdb" if url.startswith("duckdb") else "sqlite"]
+    started = time.monotonic()
+
+    with pytest.raises(InputError, match=r"it took longer than 0\.4 s") as caught:
+        _spooled(url, tmp_path, slow)
+
+    assert caught.value.code is Reason.SOURCE
+    assert time.monotonic() - started < 4
+    assert not list((tmp_path / "work").glob("sql-*"))
+
+
+def test_postgresql_ends_a_query_that_takes_too_long_t29(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("readiness.sql.TIMEOUT_S", 0.5)
+    started = time.monotonic()
+
+    with pytest.raises(InputError, match=r"timeout|longer than 0\.5 s"):
+        _spooled(server, tmp_path, SLOW["postgresql"])
+
+    assert time.monotonic() - started < 5
+    monkeypatch.undo()
+    busy = (
+        "SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%'"
+    )
+    found = _read(_spooled(server, tmp_path, f"{busy} AND pid <> pg_backend_pid()"))
+    assert found["n"].tolist() == [0]
+
+
+def test_types_of_postgresql_do_not_depend_on_the_first_rows(
+    server: str, tmp_path: Path
+) -> None:
+    query = (
+        "SELECT i, CASE WHEN i > 100000 THEN 0.25::float8 END AS v, "
+        "CASE WHEN i > 100000 THEN 'late' END AS s FROM generate_series(1, 100001) AS i"
+    )
+
+    found = _read(_spooled(server, tmp_path, query))
+
+    assert found["v"].dropna().tolist() == [0.25]
+    assert found["s"].dropna().tolist() == ["late"]
+    assert len(found) == 100_001
 
 
 def test_rows_beyond_the_cap_are_refused_t29(
