@@ -427,6 +427,30 @@ def test_a_move_spends_a_share_of_its_budget(
     )
 
 
+def test_only_a_move_that_is_all_beyond_the_data_is_said_to_be() -> None:
+    certain = {"value": 6.0, "ci_low": 5.5, "ci_high": 6.5}
+    perhaps = {"value": 6.0, "ci_low": 4.5, "ci_high": 7.5}
+    nothing = {"value": 0.1, "ci_low": -0.1, "ci_high": 0.3}
+    unknown = Room(value=np.inf, low=np.inf, high=np.inf, far=0.0)
+
+    assert spent_of(certain, CALM, CALM).beyond
+    assert not spent_of(perhaps, CALM, CALM).beyond
+    assert not spent_of(certain, ROOM, ROOM).beyond
+    assert not spent_of(nothing, unknown, unknown).beyond
+
+
+def test_a_move_no_labelled_row_can_speak_about_is_said_in_the_first_note() -> None:
+    reference = rows_of_days(29, days=120)
+    current = rows_of_days(30, shift=4.0, days=60, start="2024-07-01")
+
+    measurement = measure(line_case(reference, current.assign(y=np.nan)))
+
+    found = row(measurement, "budget_spent", "x")
+    assert found["censored"] or found["ci_low"] > 1
+    assert "x" in measurement.notes[0]
+    assert "further" in measurement.notes[0]
+
+
 def test_budgets_of_both_directions_are_those_of_the_tilt() -> None:
     case = line_case(rows_of_days(28, days=160), None)
     tilt = population_tilt.measure(case, Options(values={}))

@@ -151,6 +151,7 @@ def _spent_about(
         "move_high": size["ci_high"],
         "budget": spent.budget,
         "at_most": spent.at_most,
+        "beyond": spent.beyond,
         "spent": spent.value,
         "spent_low": spent.ci_low,
         "spent_high": spent.ci_high,

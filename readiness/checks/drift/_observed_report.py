@@ -1,6 +1,6 @@
 """Observed moves as sentences a committee reads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from readiness.checks.drift._sentences import named
 from readiness.text import interval, number, visible
 
 MAX_NAMED = 3
+MANY = 10  # budgets: beyond it a percentage is hard to read
 LARGE = 0.05  # false among those named, where only chance moved anything
 MEANS = {"mean": "its mean", "scale": "its spread", "missing": "its share of missing"}
 
@@ -24,7 +25,7 @@ def sentences(
     features = tables["features"]
     said = [
         _first_sentence(summary, tables, budgets),
-        *_beyond_sentences(summary, features),
+        *_beyond_sentences(summary, tables),
         *_missing_sentences(summary, features),
         *_new_sentences(features),
         *_answer_sentences(summary),
@@ -74,18 +75,18 @@ def _first_sentence(
     if known.empty:
         return _without_budgets(summary, budgets)
     over = rows.loc[rows["ci_low"] > 1, "group"]
-    beyond = rows.loc[rows["value"].isna() & ~(rows["ci_low"] > 1), "group"]
+    beyond = [one for one in _beyond(tables["spent"]) if one not in set(over)]
     count = f"{len(over)} of {len(rows)} features" if len(over) else "No feature"
     verb = "has" if len(over) < 2 else "have"  # noqa: PLR2004 (one is no plural)
-    who = f" ({named(over)})" if len(over) else ""
+    who = f" ({_few(over)})" if len(over) else ""
     first = (
         f"{count}{who} {verb} certainly moved further since the reference than the "
         "model bears"
     )
-    if len(beyond):
+    if beyond:
         verb = "has" if len(beyond) == 1 else "have"
         first += (
-            f"; {named(beyond)} {verb} moved further than the labelled rows can tell "
+            f"; {_few(beyond)} {verb} moved further than the labelled rows can tell "
             "the cost of"
         )
     return f"{first}. {_top_sentence(known, tables['features'], budgets)}"
@@ -95,14 +96,34 @@ def _top_sentence(known: pd.DataFrame, features: pd.DataFrame, budgets: Budgets)
     """Return what the feature that spent most of a known budget did."""
     units = features.set_index("column")["unit"].to_dict()
     top = worst_spent(known).to_dict("records")[0]
-    share = number(top["spent"], "share")
-    limits = interval(top["spent_low"], top["spent_high"], "share")
     at_most = "at most " if top["at_most"] else ""
     return (
         f"Of the budgets that are known {visible(top['column'], 40)} has spent most: "
-        f"{move_words(top, units)}, {at_most}{share} ({limits}) of the move that costs "
+        f"{move_words(top, units)}, {at_most}{_share_words(top)} the move that costs "
         f"{_tolerated(budgets)}."
     )
+
+
+def _share_words(row: Mapping[Any, Any]) -> str:
+    """Return a share of a budget, in times of it where it is many."""
+    low, high = row["spent_low"], row["spent_high"]
+    if row["spent"] > MANY:
+        return f"{number(row['spent'])} times ({interval(low, high)})"
+    share = number(row["spent"], "share")
+    return f"{share} ({interval(low, high, 'share')}) of"
+
+
+def _beyond(spent: pd.DataFrame) -> list[str]:
+    """Return the features that moved farther than the data can tell, for certain."""
+    names = spent.loc[spent["beyond"].astype(bool), "column"]
+    return list(dict.fromkeys(names.astype(str)))
+
+
+def _few(names: Iterable[str]) -> str:
+    listed = list(names)
+    shown = ", ".join(visible(one, 40) for one in listed[:MAX_NAMED])
+    more = len(listed) - MAX_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _without_budgets(summary: pd.DataFrame, budgets: Budgets) -> str:
@@ -127,34 +148,39 @@ def _tolerated(budgets: Budgets) -> str:
     return f"{number(budgets.tolerated, exact=True)} of {budgets.metric}"
 
 
-def _beyond_sentences(summary: pd.DataFrame, features: pd.DataFrame) -> list[str]:
+def _beyond_sentences(
+    summary: pd.DataFrame, tables: Mapping[str, pd.DataFrame]
+) -> list[str]:
     rows = summary[summary["metric"] == SPENT]
-    beyond = rows.loc[rows["value"].isna(), "group"]
-    perhaps = rows.loc[rows["value"].notna() & np.isinf(rows["ci_high"]), "group"]
+    features, spent = tables["features"], tables["spent"]
+    beyond = _beyond(spent)
+    open_ended = rows.loc[np.isinf(rows["ci_high"]), "group"]
+    perhaps = [one for one in open_ended if one not in set(beyond)]
     shifts = features.set_index("column")["shift"]
+    # Those that moved farthest first; a dead feed has no distance and comes last.
+    order = sorted(beyond, key=lambda name: -np.nan_to_num(shifts[name]))
+    units = features.set_index("column")["unit"].to_dict()
+    rows_of = spent[spent["beyond"].astype(bool)].drop_duplicates("column")
+    moves = {one["column"]: one for one in rows_of.to_dict("records")}
     parts = [
-        f"{visible(name, 40)} ({number(shifts[name], _unit(features, name))})"
-        for name in beyond
+        f"{visible(name, 40)} ({move_words(moves[name], units)})"
+        for name in order[:MAX_NAMED]
     ]
     said = []
     if parts:
-        listed = ", ".join(parts[:MAX_NAMED])
-        more = f" and {len(parts) - MAX_NAMED} more" if len(parts) > MAX_NAMED else ""
+        listed = ", ".join(parts)
+        n_more = len(beyond) - MAX_NAMED
+        more = f" and {n_more} more" if n_more > 0 else ""
         said.append(
             f"Too far to tell the cost: {listed}{more}; C1 says which situations are "
             "missing, P1 what the metric is on current rows where those are labelled."
         )
-    if len(perhaps):
+    if perhaps:
         said.append(
             f"{named(perhaps)} may have moved that far: the interval of the move "
             "reaches beyond what the labelled rows can tell."
         )
     return said
-
-
-def _unit(features: pd.DataFrame, name: str) -> str:
-    kind = features.set_index("column")["kind"][name]
-    return "SD" if kind in ("numeric", "time") else "V"
 
 
 def _missing_sentences(summary: pd.DataFrame, features: pd.DataFrame) -> list[str]:

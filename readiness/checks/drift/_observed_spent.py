@@ -69,7 +69,8 @@ class Spent:
     """A share of a budget.
 
     `value` is NaN where the move lies beyond what the data can tell. With `at_most`
-    the curve never uses the loss up, and the share is of the farthest move known.
+    the curve never uses the loss up, and the share is of the farthest move known;
+    with `beyond` the whole interval of the move lies farther than that.
     """
 
     value: float
@@ -77,6 +78,7 @@ class Spent:
     ci_high: float
     budget: float
     at_most: bool
+    beyond: bool = False
 
 
 def budgets_of(measurement: Measurement | None) -> Budgets:
@@ -127,7 +129,7 @@ def spent_of(move: Mapping[str, float], up: Room, down: Room) -> Spent:
     --------
     >>> room = Room(value=2.0, low=1.0, high=4.0, far=5.0)
     >>> spent_of({"value": 1.0, "ci_low": 0.5, "ci_high": 1.5}, room, room)
-    Spent(value=0.5, ci_low=0.125, ci_high=1.5, budget=2.0, at_most=False)
+    Spent(value=0.5, ci_low=0.125, ci_high=1.5, budget=2.0, at_most=False, beyond=False)
     """
     value, low, high = (float(move[name]) for name in LIMITS)
     room = up if value >= 0 else down
@@ -143,7 +145,12 @@ def spent_of(move: Mapping[str, float], up: Room, down: Room) -> Spent:
     if math.isfinite(share):
         ci_low, ci_high = min(ci_low, share), max(ci_high, share)
     return Spent(
-        value=share, ci_low=ci_low, ci_high=ci_high, budget=budget, at_most=at_most
+        value=share,
+        ci_low=ci_low,
+        ci_high=ci_high,
+        budget=budget,
+        at_most=at_most,
+        beyond=at_most and nearest > max(room.far, 0.0),
     )
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SPENT_COLUMNS = ("column", "family", "category", "move", "move_low", "move_high")
-OF_BUDGET = ("budget", "at_most", "spent", "spent_low", "spent_high")
+OF_BUDGET = ("budget", "at_most", "beyond", "spent", "spent_low", "spent_high")
 
 
 def measure(case: Case, options: Options) -> Measurement:
