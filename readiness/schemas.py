@@ -168,6 +168,8 @@ def arrow_of_frame(frame: Any, name: str) -> pa.Table:  # noqa: ANN401 (whatever
     require_unique(texts, name)
     frame = _dense(frame.set_axis(texts, axis="columns"), name).reset_index(drop=True)
     bad = {key: Reason.MIXED_TYPES for key in texts if _holds_several_times(frame[key])}
+    spans = [key for key in texts if _has_spans_for_levels(frame[key].dtype)]
+    bad |= dict.fromkeys(spans, Reason.UNSUPPORTED_TYPE)
     replaced: dict[str, int] = {}
     try:
         rows = pa.Table.from_pandas(_with_texts(frame, bad), preserve_index=False)
@@ -214,6 +216,12 @@ def _holds_several_times(values: "pd.Series[Any]") -> bool:
     if not len(present) or not isinstance(present.iloc[0], dt.date):
         return False
     return len({_zone(one) for one in present}) > 1
+
+
+def _has_spans_for_levels(kind: object) -> bool:
+    """Return whether a categorical's levels come back from Arrow as records."""
+    levels = kind.categories if isinstance(kind, pd.CategoricalDtype) else None
+    return isinstance(levels, (pd.IntervalIndex, pd.PeriodIndex))
 
 
 def _zone(value: object) -> str:

@@ -30,6 +30,7 @@ from readiness.stats import (
 from readiness.tables import Table
 
 N_FOLDS = 5
+LARGEST = np.finfo(float).max / 2
 MOST_CODES = 200  # categories told apart; rarer ones share a code
 
 
@@ -178,7 +179,8 @@ def _classifier(pair: Pair, seed: int) -> Any:  # noqa: ANN401 (scikit-learn has
 def _coded(columns: Sequence[pa.Array], *, is_category: bool) -> Floats:
     if not is_category:
         x = np.concatenate([numbers(one) for one in columns])
-        return np.where(np.isfinite(x), x, np.nan)
+        # The classifier adds two values up: half of the largest is the most.
+        return np.clip(np.where(np.isfinite(x), x, np.nan), -LARGEST, LARGEST)
     parts = []
     for one in columns:
         codes, names = encoded(one)

@@ -102,7 +102,8 @@ def cells_of(values: Floats) -> Ints:
     """Return numbers in at most 64 cells of equal size; the last is "missing"."""
     known = values[np.isfinite(values)]
     edges = (
-        np.unique(np.quantile(known, np.linspace(0, 1, N_BINS)[1:-1]))
+        # A quarter of the values: differences of the largest would overflow.
+        np.unique(4 * np.quantile(known / 4, np.linspace(0, 1, N_BINS)[1:-1]))
         if len(known)
         else np.zeros(1)
     )

@@ -15,7 +15,7 @@ from readiness.checks.coverage._lookalikes import lookalikes
 from readiness.checks.coverage._unit_changes import unit_changes
 from readiness.checks.coverage._violations import Profiles, Violation
 from readiness.column_profiles import ColumnProfile
-from readiness.columns import role_columns
+from readiness.columns import kind_of, role_columns
 from readiness.figures import COLORS, label, new_figure
 from readiness.schemas import replaced_cells
 from readiness.scoring import ledger
@@ -62,7 +62,7 @@ def integrity_table(
             rows.append(
                 {"column": name, "table": table, "kind": found[name].kind}
                 | {"type": _type(case, table, name)}
-                | _counts(case, found[name])
+                | _counts(case, table, found[name])
                 | {"is_feature": is_feature, "broken": rules}
             )
     return pd.DataFrame(rows)
@@ -213,9 +213,11 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(visible(name, 40) for name in names[:NAMED]) + more
 
 
-def _counts(case: Case, found: ColumnProfile) -> dict[str, Any]:
+def _counts(case: Case, table: str, found: ColumnProfile) -> dict[str, Any]:
     column = case.columns.get(found.name)
     hidden = column is not None and column.sensitive
+    schema = case.table(table).schema
+    kind = kind_of(schema.field(found.name).type) if found.name in schema.names else ""
     return {
         "rows": found.n_rows,
         "nulls": found.n_null,
@@ -223,17 +225,17 @@ def _counts(case: Case, found: ColumnProfile) -> dict[str, Any]:
         "infinite": found.n_inf,
         "distinct": found.n_distinct,
         "distinct_is_exact": found.distinct_is_exact,
-        "lowest": "hidden" if hidden else _extreme(found, found.minimum),
-        "highest": "hidden" if hidden else _extreme(found, found.maximum),
+        "lowest": "hidden" if hidden else _extreme(kind, found.minimum),
+        "highest": "hidden" if hidden else _extreme(kind, found.maximum),
         "constant": found.is_constant,
         "id_like": _is_id_like(found),
     }
 
 
-def _extreme(found: ColumnProfile, value: float) -> str:
+def _extreme(kind: str | None, value: float) -> str:
     if not np.isfinite(value):
         return ""
-    if found.kind == "time":
+    if kind == "time":
         return str(np.datetime64(int(value), "us").astype("datetime64[s]"))
     return f"{value:,.6g}"
 
