@@ -9,15 +9,16 @@ from readiness.canvas import BLUE
 from readiness.case import Case
 from readiness.checks.drift._base import LEVEL, LOSS
 from readiness.checks.drift._shelf_curve import Aged, aged, plan_of
-from readiness.checks.drift._shelf_rows import Past, past_rows
+from readiness.checks.drift._shelf_rows import past_rows
+from readiness.checks.drift._shelf_words import sentences
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_limit, label, new_figure
 from readiness.refits import require_refits
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import empty_row, summary_frame
-from readiness.text import interval, number
+from readiness.text import number
 from readiness.tolerance import Budget, Room, band, budget
-from readiness.words import block_word, metric_words
+from readiness.words import metric_words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +94,7 @@ def measure(case: Case, options: Options) -> Measurement:
             "fits": found.judged,
             "base": _base(case, found, rooms),
         },
-        notes=_notes(case, past, found, budgets, curve),
+        notes=sentences(case, past, found, budgets, curve),
     )
 
 
@@ -158,75 +159,6 @@ def _base(case: Case, found: Aged, rooms: dict[str, Room]) -> pd.DataFrame:
             "fit_days": [found.plan.fit_days],
             "window_days": [found.plan.window_days],
         }
-    )
-
-
-def _notes(
-    case: Case,
-    past: Past,
-    found: Aged,
-    budgets: dict[str, Budget],
-    curve: pd.DataFrame,
-) -> tuple[str, ...]:
-    metric = metric_words(case.metric.name)
-    lost = number(case.tolerated_loss, exact=True)
-    notes = [_answer(budgets[LOSS], f"{metric} has lost {lost}")]
-    if LEVEL in budgets:
-        floor = number(case.file.model.acceptable, exact=True)
-        notes.append(_answer(budgets[LEVEL], f"{metric} misses {floor}"))
-    planned = case.file.operation.retrain_every_days
-    if planned is not None:
-        notes.append(_planned(found, curve, metric, planned))
-    plan = found.plan
-    notes.append(
-        f"The model was fitted {plan.n_windows} times, each time on "
-        f"{number(plan.fit_days, 'days')} of the {number(past.days, 'days')} of "
-        f"labelled rows ({', '.join(past.tables)}), and judged in windows of "
-        f"{number(plan.window_days, 'days')}, old and fresh models on the same rows."
-    )
-    if plan.fit_days < past.fitted_days - plan.window_days:
-        notes.append(
-            f"The model under review saw {number(past.fitted_days, 'days')}, more than "
-            "these fits: the history leaves no more to fit on."
-        )
-    if len(past.day) < past.n_labelled:
-        notes.append(
-            f"{len(past.day):,} of {past.n_labelled:,} labelled rows were drawn by "
-            "their content."
-        )
-    notes.append(
-        f"The interval is that of the {block_word(case.block)} judged; another stretch "
-        "of history may age a model faster or slower."
-    )
-    return tuple(notes)
-
-
-def _answer(found: Budget, event: str) -> str:
-    if found.censored:
-        return (
-            f"No age up to {number(found.ci_low, 'days')} is shown at which {event}; "
-            "beyond that the history cannot tell."
-        )
-    if found.value == 0:
-        return f"{event}, even with models fitted just before: no age is young enough."
-    limits = interval(found.ci_low, found.ci_high, "days")
-    return f"At an age of {number(found.value, 'days')} ({limits}) {event}."
-
-
-def _planned(found: Aged, curve: pd.DataFrame, metric: str, planned: float) -> str:
-    if planned > found.arm.reach:
-        needed = np.ceil(found.plan.days_for(planned))
-        return (
-            f"It is to be fitted again every {number(planned, 'days', exact=True)}; to "
-            f"tell of that age takes about {needed:,.0f} days of labelled rows."
-        )
-    loss, low, high = (
-        float(np.interp(planned, curve["age_days"], curve[name]))
-        for name in ("loss", "loss_low", "loss_high")
-    )
-    return (
-        f"It is to be fitted again every {number(planned, 'days', exact=True)}: at "
-        f"that age {metric} is {number(loss)} worse than fresh ({interval(low, high)})."
     )
 
 

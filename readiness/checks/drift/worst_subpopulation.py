@@ -270,7 +270,7 @@ CHECK = Check(
     defaults={
         "attributes": (),
         "loss": "",
-        "acceptable_loss": 0.0,
+        "acceptable_loss": 0,
         "fit_rows": 50_000,
     },
     metrics=(METRIC, SAFE),
