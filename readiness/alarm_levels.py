@@ -10,6 +10,8 @@ REFERENCES = 2000  # drawn anew: an alarm compares two samples, and both have er
 AIM = 0.95  # of the promised rate: within a tenth of it, and below it on new data
 HIGHEST_RATE = 0.5  # of windows with a false alarm; more is no monitoring
 FEW_DRAWS = 64  # blocks per window drawn one by one; more by their numbers
+MOST_NUMBERS = 20_000_000  # windows times statistics: what memory bears
+FEWEST_WINDOWS = 10_000
 POOLED_BLOCKS = 200  # blocks at random put together leave at least so many
 POOLED_PER_WINDOW = 10
 
@@ -105,7 +107,8 @@ def null_windows(history: History, n_windows: int, seed: int) -> NullWindows:
     history : History
         Of rows in which nothing is wrong.
     n_windows : int
-        At least; rounded up to whole windows per reference.
+        Rounded up to whole windows per reference; fewer, but at least 10,000, where
+        there are more than 200 statistics.
     seed : int
 
     Notes
@@ -114,6 +117,8 @@ def null_windows(history: History, n_windows: int, seed: int) -> NullWindows:
     are drawn with replacement; windows shorter than a block are pieces of one.
     """
     rng = np.random.default_rng(seed)
+    bearable = max(MOST_NUMBERS // history.total.shape[1], FEWEST_WINDOWS)
+    n_windows = min(n_windows, bearable)
     n_refs = min(REFERENCES, n_windows)
     per_reference = -(-n_windows // n_refs)
     k = history.n_blocks

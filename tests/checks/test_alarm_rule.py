@@ -182,7 +182,7 @@ def test_a_case_without_a_plan_says_what_was_assumed() -> None:
 
     said = measurement.notes[-1]
     assert said.startswith("Not declared in the case file, so assumed:")
-    assert "false_alarms_per_month = 1" in said
+    assert "false_alarms_per_month = 0.05" in said
     assert "retrain_every_days = 90" in said
 
 

@@ -10,6 +10,7 @@ from readiness.alarms import student_log_evidence, tuned_prior
 from readiness.stats import Floats, Ints, student_quantile
 
 Bools = npt.NDArray[np.bool_]
+MOST_AT_ONCE = 400_000  # looks of all paths: memory does not grow with their number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,59 @@ def rule_for(history: History, alpha: float, look: int) -> Rule:
     )
 
 
-def drawn_paths(history: History, n_paths: int, looks: int, seed: int) -> Paths:
+def simulated(
+    history: History,
+    rules: tuple[Rule, Rule],
+    size: tuple[int, int],
+    loss: float,
+    seed: int,
+) -> dict[str, Bools]:
+    """Return whether each path alarms at each look, (n, looks).
+
+    Parameters
+    ----------
+    history : History
+        Of one statistic.
+    rules : tuple of Rule
+        The rule, and a bolder one.
+    size : tuple of int
+        Paths, and looks of each.
+    loss : float
+        What harmed production has lost.
+    seed : int
+
+    Returns
+    -------
+    dict
+        ``"calm"``: nothing wrong; ``"harmed"``: the loss from the first window on;
+        ``"bold"``: the same under the bolder rule; ``"repeated"``: a 95 % test at every
+        look, nothing wrong.
+    """
+    n_paths, looks = size
+    step = max(MOST_AT_ONCE // looks, 1)
+    parts: list[tuple[Bools, ...]] = []
+    for turn, start in enumerate(range(0, n_paths, step)):
+        n = min(step, n_paths - start)
+        paths = drawn_paths(history, n, looks, (seed, turn))
+        rule, bold = rules
+        parts.append(
+            (
+                alarms_of(paths, rule),
+                alarms_of(paths, rule, loss),
+                alarms_of(paths, bold, loss),
+                repeated_tests(paths, rule),
+            )
+        )
+    names = ("calm", "harmed", "bold", "repeated")
+    return {
+        name: np.concatenate(one)
+        for name, one in zip(names, zip(*parts, strict=True), strict=True)
+    }
+
+
+def drawn_paths(
+    history: History, n_paths: int, looks: int, seed: tuple[int, ...]
+) -> Paths:
     """Draw references and production from one history of one statistic."""
     rng = np.random.default_rng(seed)
     t, c = history.total[:, 0], history.count[:, 0]

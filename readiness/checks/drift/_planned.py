@@ -11,6 +11,7 @@ DAYS_PER_MONTH = 365.25 / 12
 ASSUMED_ROWS = 1000
 ASSUMED_PER_MONTH = 30.0
 ASSUMED_FALSE_ALARMS = 1.0
+ASSUMED_FALSE_RATE = 0.05  # of windows: where they are few, one a month is too many
 ASSUMED_DELAY = 30.0
 ASSUMED_LIFE = 90.0
 
@@ -52,14 +53,15 @@ def planned(base: Base) -> Planned:
     """Return the planned monitoring; what is not declared is taken from the history.
 
     A window without declared rows is a historical window; without a history it is
-    1,000 rows a day.
+    1,000 rows a day. False alarms are one a month, or in one window of twenty.
     """
     declared = base.case.file.operation
     rows, per_month = _usual_window(base)
+    often = declared.windows_per_month or per_month
     values = {
         "monitor_window_rows": rows,
         "windows_per_month": per_month,
-        "false_alarms_per_month": ASSUMED_FALSE_ALARMS,
+        "false_alarms_per_month": min(ASSUMED_FALSE_ALARMS, ASSUMED_FALSE_RATE * often),
         "label_delay_days": ASSUMED_DELAY,
         "retrain_every_days": ASSUMED_LIFE,
     }

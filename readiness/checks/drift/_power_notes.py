@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from readiness.alarm_levels import HIGHEST_RATE
 from readiness.checks.drift._base import Base
 from readiness.checks.drift._past import Past
 from readiness.checks.drift._planned import Planned
@@ -79,7 +80,7 @@ def past_notes(alarms: tuple[int, int], plan: Planned) -> tuple[str, ...]:
     if not of:
         return ()
     low, high = clopper_pearson(hits, of)
-    promised = min(plan.false_alarm_rate, 1.0)
+    promised = min(plan.false_alarm_rate, HIGHEST_RATE)
     said = (
         f"Of {of} windows of the past, in the order they came, {hits} would have "
         f"alarmed ({interval(low, high, 'share')}; {number(promised, 'share')} would "
@@ -96,10 +97,12 @@ def past_notes(alarms: tuple[int, int], plan: Planned) -> tuple[str, ...]:
 def basis_note(base: Base, drawn_from: Past, plan: Planned, monitor: Monitor) -> str:
     """Return what the level was calibrated on."""
     promised = plan.false_alarms_per_month
+    n_refs, per_reference, _ = monitor.null.shift.shape
+    drawn = number(n_refs * per_reference, "count")
     alarms = f"{number(promised, exact=True)} false alarm{'s' * (promised != 1)}"
     return (
         f"The level keeps {alarms} per month over all "
-        f"{len(monitor.statistics)} watched numbers together, on windows of about "
+        f"{len(monitor.statistics)} watched numbers together, on {drawn} windows of about "
         f"{number(round(drawn_from.window_rows), 'count')} rows drawn by block from "
         f"{number(len(base.rows), 'count')} rows of {base.scores.table} in "
         f"{number(drawn_from.n_blocks, 'count')} blocks."

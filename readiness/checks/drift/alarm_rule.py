@@ -19,10 +19,8 @@ from readiness.checks.drift._alarm_notes import (
 )
 from readiness.checks.drift._alarm_paths import (
     Bools,
-    alarms_of,
-    drawn_paths,
-    repeated_tests,
     rule_for,
+    simulated,
 )
 from readiness.checks.drift._alarm_replay import replayed
 from readiness.checks.drift._base import base_of
@@ -47,7 +45,7 @@ if TYPE_CHECKING:
 
 WINDOWS = "windows"
 LIVES = 4  # of the model: how long the harmed paths are watched
-MOST_LOOKS = 400
+MOST_LOOKS = 120
 MOST_LENIENT = 0.3  # tuning a rule that alarms more often has no meaning
 GAP = 0.16  # of the height: between two names beside the figure
 CURVES = {
@@ -109,17 +107,16 @@ def measure(case: Case, options: Options) -> Measurement:
     months = looks * days / DAYS_PER_MONTH
     alpha = min(float(options["alpha"]), plan.false_alarms_per_month * months)
     rule = rule_for(drawn_from.history, alpha, max(looks // 2, 1))
-    long = min(max(LIVES * looks, looks), max(MOST_LOOKS, looks))
-    n_paths = int(options["paths"])
-    paths = drawn_paths(drawn_from.history, n_paths, long, options.seed)
+    long = max(looks, min(LIVES * looks, MOST_LOOKS))
     lenient = max(alpha, min(plan.false_alarms_per_month * months, MOST_LENIENT))
     bold = rule_for(drawn_from.history, lenient, max(looks // 2, 1))
-    alarms = {
-        "bold": alarms_of(paths, bold, case.tolerated_loss),
-        "calm": alarms_of(paths, rule),
-        "harmed": alarms_of(paths, rule, case.tolerated_loss),
-        "repeated": repeated_tests(paths, rule),
-    }
+    alarms = simulated(
+        drawn_from.history,
+        (rule, bold),
+        (int(options["paths"]), long),
+        case.tolerated_loss,
+        options.seed,
+    )
     rows = (len(base.rows), drawn_from.n_blocks)
     found = _found(alarms, looks, months, rows, lenient)
     replay = replayed(case, rule, drawn_from.window_rows)
