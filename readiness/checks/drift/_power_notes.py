@@ -102,8 +102,8 @@ def basis_note(base: Base, drawn_from: Past, plan: Planned, monitor: Monitor) ->
     alarms = f"{number(promised, exact=True)} false alarm{'s' * (promised != 1)}"
     return (
         f"The level keeps {alarms} per month over all "
-        f"{len(monitor.statistics)} watched numbers together, on {drawn} windows of about "
-        f"{number(round(drawn_from.window_rows), 'count')} rows drawn by block from "
+        f"{len(monitor.statistics)} watched numbers together, on {drawn} windows of "
+        f"about {number(round(drawn_from.window_rows), 'count')} rows drawn by block from "
         f"{number(len(base.rows), 'count')} rows of {base.scores.table} in "
         f"{number(drawn_from.n_blocks, 'count')} blocks."
     )
