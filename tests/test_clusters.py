@@ -34,6 +34,7 @@ from readiness.scoring import count_calls, scores
 from readiness.sentmodels import SentModel, received_model, sent_model
 from readiness.tables import load_table
 from tests.cases import case_file, small_case, small_frames
+from tests.spark_rows import plain
 
 pytest.importorskip("distributed", reason="the extra cluster is not installed")
 
@@ -86,9 +87,7 @@ def _case(folder: Path, cluster: str) -> Case:
 
 def _bytes_of(case: Case) -> list[str]:
     """Return what was counted, to the last bit."""
-    found = []
-    for name in case.tables:
-        found += [repr(one) for one in profile(case, name).values()]
+    found = [repr(plain(dict(profile(case, name)))) for name in case.tables]
     for name in ("uncovered_patterns", "value_ranges", "conformal_support"):
         check = all_checks()[name].check
         got = check.measure(case, Options(values=dict(check.defaults)))
