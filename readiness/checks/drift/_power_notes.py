@@ -103,7 +103,7 @@ def basis_note(base: Base, drawn_from: Past, plan: Planned, monitor: Monitor) ->
     return (
         f"The level keeps {alarms} per month over all "
         f"{len(monitor.statistics)} watched numbers together, on {drawn} windows of "
-        f"about {number(round(drawn_from.window_rows), 'count')} rows drawn by block from "
-        f"{number(len(base.rows), 'count')} rows of {base.scores.table} in "
+        f"about {number(round(drawn_from.window_rows), 'count')} rows drawn by block "
+        f"from {number(len(base.rows), 'count')} rows of {base.scores.table} in "
         f"{number(drawn_from.n_blocks, 'count')} blocks."
     )
