@@ -120,6 +120,33 @@ def test_limits_hold_for_categories_that_come_in_days() -> None:
     assert np.mean(naive) < 0.5
 
 
+@pytest.mark.slow
+def test_measured_limits_hold_only_with_the_declared_days() -> None:
+    rng = np.random.default_rng(4)
+    p, days, per_day, draws = _zipf(300), 80, 4, 120
+    day = np.repeat(np.arange(days), per_day)
+    held: dict[str, list[tuple[bool, bool]]] = {"day": [], "row": []}
+    for pick in rng.choice(len(p), size=(draws, days, 2), p=p):
+        # Each day shows two categories, one of them three times.
+        drawn = pick[:, [0, 0, 0, 1]].ravel()
+        truth = p[np.setdiff1d(np.arange(len(p)), drawn)].sum()
+        rows = pd.DataFrame({"port": drawn, "day": day, "row": np.arange(len(day))})
+        for block, found in held.items():
+            case = plain_case(
+                features=["port"],
+                columns={"port": {"kind": "categorical"}},
+                data={"block": block},
+                reference=with_target(rows),
+            )
+            got = measure("unseen_categories", case).summary.iloc[0]
+            found.append((got["ci_low"] <= truth, truth <= got["ci_high"]))
+
+    # Each limit is one-sided 95 %; 120 draws are good to 4 points.
+    assert np.mean(held["day"], axis=0).min() > 0.91
+    # Rows taken for independent see a category three times on its only day.
+    assert np.mean(held["row"], axis=0)[1] < 0.5
+
+
 def test_nothing_seen_once_is_not_proof_of_nothing_missing() -> None:
     got = missing_mass(Categories(counts={"a": 50, "b": 50}), 0)
 

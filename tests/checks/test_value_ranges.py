@@ -191,6 +191,33 @@ def test_limits_hold_for_days_that_hang_together() -> None:
     assert np.mean(naive) < 0.91
 
 
+@pytest.mark.slow
+def test_measured_limits_hold_only_with_the_declared_days() -> None:
+    rng = np.random.default_rng(8)
+    n_days, per_day, truth, draws = 70, 12, 0.2, 120
+    day = np.repeat(np.arange(n_days), per_day)
+    training = pd.DataFrame({"wind": np.tile([0.0, 1.0], 30), "day": 0, "row": 0})
+    held: dict[str, list[tuple[bool, bool]]] = {"day": [], "row": []}
+    for share in rng.beta(0.5, 2.0, (draws, n_days)):
+        wind = np.where(rng.random(len(day)) < share.repeat(per_day), 9.0, 0.5)
+        rows = {"wind": wind, "day": day, "row": np.arange(len(day))}
+        for block, found in held.items():
+            case = plain_case(
+                features=["wind"],
+                data={"block": block},
+                training=training,
+                reference=with_target(training),
+                current=pd.DataFrame(rows),
+            )
+            got = measure("value_ranges", case).summary
+            wide = got[(got["metric"] == SHARE) & (got["group"] == "")].iloc[0]
+            found.append((wide["ci_low"] <= truth, truth <= wide["ci_high"]))
+
+    # Each limit is one-sided 95 %; 120 draws are good to 4 points.
+    assert np.mean(held["day"], axis=0).min() > 0.91
+    assert np.mean(held["row"], axis=0).max() < 0.91
+
+
 def test_reference_is_held_against_training_without_current_rows() -> None:
     tables = _small()
     reference = with_target(tables["current"])
