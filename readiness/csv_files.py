@@ -151,7 +151,7 @@ def _write(
             reader = pa.RecordBatchReader.from_stream(relation)
             write_stream(_renamed(reader, names), target)
         except (duckdb.Error, pa.ArrowException) as cause:
-            _refuse(reading, str(cause), cause)
+            _refuse(reading, str(cause))
 
 
 def _lock_down(connection: Any, path: Path) -> None:  # noqa: ANN401 (duckdb's stubs miss the capsule)
@@ -274,7 +274,7 @@ def _refuse_time(
     raise InputError(msg, Reason.INPUT_FORMAT)
 
 
-def _refuse(reading: _Reading, said: str, cause: Exception) -> NoReturn:
+def _refuse(reading: _Reading, said: str) -> NoReturn:
     """Raise what the reader said, without the record it quotes."""
     found: dict[str, str] = {}
     for match in SAID.finditer(said):
@@ -294,7 +294,7 @@ def _refuse(reading: _Reading, said: str, cause: Exception) -> NoReturn:
         f"The file {reading.path.name!r} is not a regular CSV file: {where} {what}. "
         "Correct the file, or how the case says it is written."
     )
-    raise InputError(msg, Reason.INPUT_FORMAT) from cause
+    raise InputError(msg, Reason.INPUT_FORMAT) from None
 
 
 def _renamed(reader: pa.RecordBatchReader, names: list[str]) -> pa.RecordBatchReader:

@@ -126,7 +126,9 @@ def open_parquet(path: Path, coded: Sequence[str] = ()) -> pq.ParquetFile:
         Columns whose texts are read as codes with a dictionary: cheaper than texts.
     """
     try:
-        return pq.ParquetFile(path, read_dictionary=list(coded))
+        return pq.ParquetFile(
+            path, read_dictionary=list(coded), page_checksum_verification=True
+        )
     except (pa.ArrowException, OSError) as cause:
         msg = (
             f"The file {path.name!r} is not a whole Parquet file; it may be cut short. "

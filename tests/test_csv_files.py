@@ -173,6 +173,15 @@ def test_names_that_differ_by_case_alone_are_kept_apart(tmp_path: Path) -> None:
     assert cells(table) == {"a": [1], "A": ["x"], 'b "c"': [2.5]}
 
 
+def test_name_of_a_column_is_never_run_t27(tmp_path: Path) -> None:
+    name = "x'); COPY (SELECT 1) TO 'made-by-a-name.csv'; --"
+
+    table = read(tmp_path, f"{name}|b\n1|2\n", {name: {"kind": "numeric"}})
+
+    assert cells(table) == {name: [1], "b": [2]}
+    assert not list(tmp_path.rglob("made-by-a-name*"))
+
+
 @pytest.mark.parametrize("name", ["a[1].csv", "a*.csv", "k=7.csv", "it's.csv"])
 def test_name_of_a_file_is_no_pattern(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("x,y\n1,2\n", encoding="utf-8")

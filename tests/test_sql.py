@@ -229,6 +229,26 @@ def test_sqlite_types_come_from_all_rows(tmp_path: Path) -> None:
     assert found['real "x"'].dtype == "float64"
 
 
+HOSTILE = 'x"; DROP TABLE flights; --'
+
+
+def test_name_of_a_column_is_quoted_and_never_run_t27(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        ROWS.to_sql("flights", connection, index=False)
+        quoted = '"' + HOSTILE.replace('"', '""') + '"'
+        connection.execute(f"CREATE TABLE t ({quoted})")
+        # The types differ after the first rows: names are put into a query of ours.
+        late = [(1,)] * 70_000 + [("007",)]
+        connection.executemany("INSERT INTO t VALUES (?)", late)
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+
+    found = _read(_spooled(url, tmp_path, "SELECT * FROM t"))
+
+    assert list(found.columns) == [HOSTILE]
+    assert found[HOSTILE].iloc[[0, -1]].tolist() == ["1", "007"]
+    assert len(_read(_spooled(url, tmp_path))) == 3
+
+
 def test_postgresql_numeric_is_a_number_and_times_keep_their_type(
     server: str, tmp_path: Path
 ) -> None:

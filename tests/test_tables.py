@@ -1,7 +1,10 @@
 """Tables stream with the pandas types of the whole, and say what is wrong with them."""
 
 import gzip
+import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +113,10 @@ def test_columns_whose_names_share_a_prefix_are_kept_apart(tmp_path: Path) -> No
     assert table.take(np.array([0]), ["a.c", "a"]).iloc[0].tolist() == [3, 2]
 
 
-def test_stored_index_is_no_column_and_its_order_is_ignored(tmp_path: Path) -> None:
-    frame = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.Index([7, 7], name="key"))
+def test_stored_index_is_no_column_and_its_order_is_ignored_f075(
+    tmp_path: Path,
+) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}, index=pd.Index([7, 3, 7], name="key"))
     frame.to_parquet(tmp_path / "t.parquet")
 
     table = load_table("t.parquet", tmp_path, "reference")
@@ -332,6 +337,81 @@ def test_damage_inside_a_file_is_found_when_it_is_read(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="damaged in row group 0"):
         table.column("x")
+
+
+def _flipped(path: Path, rows: pa.Table, *, checksum: bool) -> None:
+    """Write rows and flip one bit in the middle of their numbers."""
+    pq.write_table(
+        rows,
+        path,
+        compression="none",
+        use_dictionary=False,
+        write_page_checksum=checksum,
+    )
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def test_flipped_bit_is_found_by_the_checksum_of_its_page_f047(tmp_path: Path) -> None:
+    _flipped(tmp_path / "t.parquet", pa.table({"x": np.arange(9000.0)}), checksum=True)
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    with pytest.raises(InputError, match="damaged in row group 0") as caught:
+        table.column("x")
+
+    assert caught.value.code is Reason.INPUT_FORMAT
+
+
+def test_flipped_bit_without_checksums_gives_another_hash_f047(tmp_path: Path) -> None:
+    rows = pa.table({"x": np.arange(9000.0)})
+    pq.write_table(rows, tmp_path / "t.parquet", compression="none")
+    before = load_table("t.parquet", tmp_path, "reference").sha256
+    _flipped(tmp_path / "t.parquet", rows, checksum=False)
+
+    table = load_table("t.parquet", tmp_path, "reference")
+
+    assert table.sha256 != before
+    assert int((table.column("x").to_numpy() != np.arange(9000.0)).sum()) == 1
+
+
+LONG = """
+import json
+from pathlib import Path
+from readiness.tables import load_table
+
+table = load_table("t.parquet", Path("."), "current")
+n_rows = total = 0
+for batch in table.batches():
+    n_rows += batch.num_rows
+    total += int(batch.column(0).to_numpy().sum(dtype="int64"))
+lines = Path("/proc/self/status").read_text().splitlines()
+peak = next(one for one in lines if one.startswith("VmHWM"))
+print(json.dumps([n_rows, total, int(peak.split()[1]) / 1024]))
+"""
+
+
+@pytest.mark.slow
+def test_every_row_of_fifty_million_is_read_in_bounded_memory_f074(
+    tmp_path: Path,
+) -> None:
+    part = np.random.default_rng(0).integers(0, 1000, 1_000_000).astype("int32")
+    rows = pa.table({"x": part, "y": part * 0.5})
+    with pq.ParquetWriter(tmp_path / "t.parquet", rows.schema) as writer:
+        for _ in range(50):
+            writer.write_table(rows)
+
+    ended = subprocess.run(  # noqa: S603 (our own interpreter)
+        [sys.executable, "-c", LONG],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    n_rows, total, peak_mb = json.loads(ended.stdout)
+    assert (n_rows, total) == (50_000_000, 50 * int(part.sum()))
+    assert peak_mb < 400  # the rows themselves take 600 MB
 
 
 def test_files_that_differ_in_their_columns_are_refused(tmp_path: Path) -> None:
