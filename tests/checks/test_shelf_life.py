@@ -325,14 +325,23 @@ def test_figure_shows_the_plan_and_both_limits(turning: Measurement) -> None:
 
 @pytest.mark.slow
 def test_interval_holds_the_age_as_often_as_promised() -> None:
-    # Two-sided: the curve's band is one-sided 95 % on each side for all ages at once.
-    truth = np.sqrt(1 / SPEED**2 + (WIDTH / 2 + FIT / 2) ** 2) - FIT / 2
-    low, high = [], []
-    for seed in range(120):
-        found = row_of(measured(line_case(moving_rows(seed, per_day=12))), LOST)
-        low.append(found["ci_low"] <= truth)
-        high.append(found["ci_high"] >= truth)
+    # The curve is straight between the ages 60 (0.48 lost) and 100 (1.28 lost), so it
+    # crosses 1 at 86 days; the rule itself, which bends, at 87.7.
+    exact = np.sqrt(1 / SPEED**2 + (WIDTH / 2 + FIT / 2) ** 2) - FIT / 2
+    before, after = lost(np.array([60.0, 100.0]), WIDTH)
+    straight = 60 + 40 * (1 - before) / (after - before)
+    found = [
+        row_of(measured(line_case(moving_rows(seed, per_day=12))), LOST)
+        for seed in range(120)
+    ]
+    low, value, high = (
+        np.array([one[name] for one in found])
+        for name in ("ci_low", "value", "ci_high")
+    )
 
-    # 95 % less two standard errors of 120 runs.
-    assert np.mean(low) > 0.91
-    assert np.mean(high) > 0.91
+    # 95 % less two standard errors of 120 runs; the lower limit is that of a pass.
+    assert straight == pytest.approx(86.0)
+    assert value.mean() == pytest.approx(straight, abs=0.6)
+    assert np.mean(low <= straight) > 0.91
+    assert np.mean(high >= straight) > 0.91
+    assert np.mean(low <= exact) > 0.95

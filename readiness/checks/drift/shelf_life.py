@@ -66,7 +66,8 @@ def measure(case: Case, options: Options) -> Measurement:
     of that age, at least three; beyond that age nothing is said. The band of the curve
     holds for all ages at once and is clustered by block; the luck of one stretch of
     history, and of a fit, is not in it. A fresh model is half a window old on average,
-    and its cost is counted as none.
+    and its cost is counted as none. Between two ages the curve is taken as straight:
+    where the cost grows ever faster, the life told is a little too short.
 
     References
     ----------
