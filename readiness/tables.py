@@ -187,32 +187,30 @@ def load_table(
     time: str | None = None,
     columns: Mapping[str, ColumnSection] | None = None,
 ) -> Table:
-    """Open a table for streaming; nothing but its description is read.
+    """Open a table for streaming; only its description is read.
 
     Parameters
     ----------
     source : str or FileSource
-        Parquet or CSV files, relative to `base`: a path, a glob or a partitioned
-        folder; or these with a span of time and with how CSV is written.
+        A path, a glob or a partitioned folder of Parquet or CSV files, relative to
+        `base`; or these with a span of time and with how CSV is written.
     base : pathlib.Path
         Folder of the case file.
     name : str
         Name of the table.
     work : pathlib.Path, optional
         Private folder for the Parquet copy of a CSV file.
-    time : str, optional
-        Name of the time column; needed where the source has a span.
-    columns : mapping of str to ColumnSection, optional
-        Kinds and formats that the case declares; they matter for CSV.
+    time, columns : str, mapping of str to ColumnSection, optional
+        The time column, for a span; declared kinds and formats, for CSV.
 
     Raises
     ------
     CaseError
         When a span is asked for and the time column is absent or no time.
     InputError
-        INPUT when a file cannot be read; INPUT_FORMAT when it is not a whole Parquet
-        or CSV file, decodes to far more than it holds, files differ in their columns,
-        or names repeat; EMPTY when there is no row.
+        INPUT when a file cannot be read; INPUT_FORMAT when it is no whole Parquet or
+        CSV file, decodes to far more than it holds, differs from the others in its
+        columns, or repeats a name; EMPTY when there is no row.
     """
     if isinstance(source, str):
         source = FileSource(path=source)
@@ -282,12 +280,10 @@ def table_from_frame(frame: Any, name: str) -> Table:  # noqa: ANN401 (whatever 
 
 def _finish(table: Table, nulls: Mapping[str, int | None]) -> Table:
     """Freeze what the pandas types of a batch must not find out for themselves."""
-    if not table.n_rows:
-        msg = f"The {table.name} table must have rows; it has none."
-        raise InputError(msg, Reason.EMPTY)
-    if not table.schema.names:
-        msg = f"The {table.name} table must have columns; it has none."
-        raise InputError(msg, Reason.EMPTY)
+    for what, there in (("rows", table.n_rows), ("columns", table.schema.names)):
+        if not there:
+            msg = f"The {table.name} table must have {what}; it has none."
+            raise InputError(msg, Reason.EMPTY)
     with_nulls = set()
     for name in retyped_by_nulls(table.schema):
         n_nulls = nulls.get(name)

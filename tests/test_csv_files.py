@@ -176,7 +176,8 @@ def test_names_that_differ_by_case_alone_are_kept_apart(tmp_path: Path) -> None:
 def test_name_of_a_column_is_never_run_t27(tmp_path: Path) -> None:
     name = "x'); COPY (SELECT 1) TO 'made-by-a-name.csv'; --"
 
-    table = read(tmp_path, f"{name}|b\n1|2\n", {name: {"kind": "numeric"}})
+    declared = {name: {"kind": "numeric"}}
+    table = read(tmp_path, f"{name}|b\n1|2\n", declared, delimiter="|")
 
     assert cells(table) == {name: [1], "b": [2]}
     assert not list(tmp_path.rglob("made-by-a-name*"))
