@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from functools import cache
 from importlib.metadata import version
+from threading import Event
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -90,14 +91,12 @@ class Workers(Executor):
     def _result(self, future: Any) -> Any:  # noqa: ANN401 (whatever the task returns)
         from distributed import KilledWorker  # noqa: PLC0415 (an extra)
 
+        done = Event()
+        future.add_done_callback(lambda _: done.set())
         try:
-            while True:
-                try:
-                    return future.result(timeout=WAIT_S)
-                except TimeoutError:
-                    if future.done():
-                        raise
-                    self._require_workers()
+            while not done.wait(WAIT_S):
+                self._require_workers()
+            return future.result()
         except InputError as cause:
             msg = f"{cause} A worker says so: its paths must be the same as here."
             raise InputError(msg, cause.code) from cause

@@ -322,6 +322,30 @@ def test_task_that_a_worker_cannot_open_is_one_clear_error(
     assert caught.value.code is Reason.CLUSTER
 
 
+def test_task_may_take_longer_than_one_wait(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "WAIT_S", 0.2)
+
+    found = clusters.executor(address).map(slowly, [0.7, 0.0, 0.5])
+
+    assert list(found) == [0.7, 0.0, 0.5]
+
+
+def test_task_that_runs_out_of_time_of_its_own_says_so(address: str) -> None:
+    with pytest.raises(TimeoutError, match="of its own"):
+        list(clusters.executor(address).map(slowly, [-1.0]))
+
+
+def slowly(seconds: float) -> float:
+    """Wait, and return how long."""
+    if seconds < 0:
+        msg = "of its own"
+        raise TimeoutError(msg)
+    time.sleep(seconds)
+    return seconds
+
+
 def test_one_task_can_be_given_to_the_workers(address: str) -> None:
     assert clusters.executor(address).submit(divmod, 7, 2).result() == (3, 1)
 
