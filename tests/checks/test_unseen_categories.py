@@ -199,6 +199,26 @@ def test_one_day_alone_counts_as_seen_once() -> None:
     assert "reference rows stand in" in measurement.notes[1]
 
 
+@pytest.mark.parametrize(
+    ("data", "unit"),
+    [
+        ({}, "a single row of"),
+        ({"time": "when"}, "a single day of"),
+        ({"time": "when", "block": "1w"}, "a single week of"),
+        ({"block": "shop"}, "a single block of rows of"),
+        ({"entity": "shop"}, "a single shop (entity) of"),
+    ],
+)
+def test_what_hangs_together_is_called_by_its_name(
+    data: dict[str, str], unit: str
+) -> None:
+    when = pd.date_range("2024-01-01", periods=30, freq="7D")
+    rows = pd.DataFrame({"port": ["A"] * 29 + ["B"], "when": when, "shop": range(30)})
+    case = plain_case(features=["port"], data=data, reference=with_target(rows))
+
+    assert unit in measure("unseen_categories", case).notes[0]
+
+
 def test_columns_without_categories_have_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

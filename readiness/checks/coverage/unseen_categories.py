@@ -7,7 +7,7 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.coverage._dates_in_text import has_several_formats
-from readiness.checks.coverage._rows import look_at
+from readiness.checks.coverage._rows import keys_of, look_at
 from readiness.checks.coverage._seen import Categories, alone
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
@@ -21,7 +21,9 @@ from readiness.stats import (
     summary_frame,
     summary_row,
 )
+from readiness.tables import Table
 from readiness.text import interval, number, visible
+from readiness.words import block_word
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +89,9 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     return Measurement(
         summary=summary,
         tables={"features": pd.DataFrame(features)},
-        notes=_notes(summary, table.name, by_block=seen.by_block),
+        notes=_notes(
+            summary, table.name, _unit(case, table) if seen.by_block else "row"
+        ),
     )
 
 
@@ -219,10 +223,18 @@ def _worst(summary: pd.DataFrame) -> tuple[str, str, str] | None:
     return visible(row["group"], 40), number(row["value"], "share"), limits
 
 
-def _notes(summary: pd.DataFrame, table: str, *, by_block: bool) -> tuple[str, ...]:
+def _unit(case: Case, table: Table) -> str:
+    """Return what one block of a table's rows is called."""
+    keys = keys_of(case, table)
+    if keys.time is None and keys.block is None:
+        return f"{visible(keys.entity, 40)} (entity)"
+    named = {"days": "day", "weeks": "week", "hours": "hour"}
+    return named.get(block_word(case.block), "block of rows")
+
+
+def _notes(summary: pd.DataFrame, table: str, unit: str) -> tuple[str, ...]:
     notes = []
     worst = _worst(summary)
-    unit = "block of rows" if by_block else "row"
     if worst is not None and worst[1] == NOTHING:
         notes.append(
             f"Every category of the {table} table was seen in more than one {unit}: "
