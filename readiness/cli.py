@@ -76,7 +76,7 @@ def init(**values: object) -> int:
 @click.option("--cluster", help="A Dask scheduler, tcp://host:port; or local.")
 @click.option("--strict", is_flag=True, help="Refuse untested package versions.")
 def run(case: Path, only: str, **values: object) -> int:
-    """Review the model that the case file CASE describes."""
+    """Review the model that the case file CASE describes, or run a plan."""
     from readiness.progress import show_progress  # noqa: PLC0415 (heavy)
     from readiness.runner import run_review  # noqa: PLC0415 (heavy)
 
@@ -84,6 +84,17 @@ def run(case: Path, only: str, **values: object) -> int:
     dimensions = [part.strip() for part in only.split(",") if part.strip()]
     summary = run_review(case, only=dimensions, progress=show_progress(), **given)  # type: ignore[arg-type]  # click checked the types
     return tell(summary)
+
+
+@commands.command()
+@click.argument("folder", metavar="RUN", type=ANY_PATH)
+@click.option("--out", required=True, type=ANY_PATH, help="The plan file to write.")
+def plan(folder: Path, out: Path) -> int:
+    """Write the monitoring plan that a published RUN gives."""
+    from readiness.plan import write_plan  # noqa: PLC0415 (not needed elsewhere)
+
+    click.echo(f"{write_plan(folder, out)}")
+    return 0
 
 
 @commands.command()

@@ -208,15 +208,16 @@ def read_case(path: Path) -> CaseFile:
         When the file is missing, is not TOML, or a key is unknown, missing,
         doubled or of the wrong type; the message names key and line.
     """
-    return _read(path, CaseFile, CaseError)
+    return read_toml(path, CaseFile, CaseError)
 
 
 def read_policy(path: Path) -> PolicyFile:
     """Read a policy file; as `read_case`, raising PolicyError."""
-    return _read(path, PolicyFile, PolicyError)
+    return read_toml(path, PolicyFile, PolicyError)
 
 
-def _read(path: Path, model: type[M], error: type[ReadinessError]) -> M:
+def read_toml(path: Path, model: type[M], error: type[ReadinessError]) -> M:
+    """Return a TOML file as a model, raising `error` as `read_case` does."""
     kind = "case file" if error is CaseError else "policy file"
     try:
         with path.open("rb") as stream:

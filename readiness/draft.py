@@ -146,8 +146,8 @@ def case_text(
     parts = [
         "# What is reviewed, on which data, and what people know about it.",
         "# Lines with a # in front are suggestions: remove the # to use them.",
-        f"name = {_toml(name)}",
-        f"title = {_toml('Predict ' + data['target'])}  # the question it answers",
+        f"name = {toml_value(name)}",
+        f"title = {toml_value('Predict ' + data['target'])}  # the question it answers",
         'decision = ""  # what is decided with the answer',
         'owner = ""     # who answers for the model',
         'tier = "medium"  # low, medium or high: how much harm a wrong answer does',
@@ -166,7 +166,10 @@ def case_text(
 def _model_lines(model: Mapping[str, str], question: Question) -> list[str]:
     metric = default_metric(question.task)
     side = "at least" if metric.higher_is_better else "at most"
-    lines = ["[model]", *(f"{key} = {_toml(value)}" for key, value in model.items())]
+    lines = [
+        "[model]",
+        *(f"{key} = {toml_value(value)}" for key, value in model.items()),
+    ]
     if "sha256" in model:
         lines.insert(
             1 + list(model).index("sha256"),
@@ -174,17 +177,18 @@ def _model_lines(model: Mapping[str, str], question: Question) -> list[str]:
             "# file as it was found; nothing was loaded. Keeping the line is your act\n"
             "# of trust in that file, and any other file will be refused.",
         )
-    lines.append(f"task = {_toml(question.task)}  # the target {question.found}")
+    lines.append(f"task = {toml_value(question.task)}  # the target {question.found}")
     if question.positive is not None:
         lines.append(
-            f"positive = {_toml(question.positive)}  # the probability is of this value"
+            f"positive = {toml_value(question.positive)}"
+            "  # the probability is of this value"
         )
         lines.append("# threshold = 0.5  # the cut of the decision")
     tolerated = "# tolerated_loss = 0.02"
     if question.tolerated is not None:
         tolerated = f"tolerated_loss = {question.tolerated!r}"
     lines += [
-        f"metric = {_toml(metric.name)}",
+        f"metric = {toml_value(metric.name)}",
         f"# Declare the worst value you accept ({side} this). Until then the headline",
         "# check is not assessed, and the review is incomplete.",
         "# acceptable = …",
@@ -200,13 +204,13 @@ def _data_lines(data: Mapping[str, str], reference: Table) -> list[str]:
         "current": '# current = "…"    # recent rows; labels may be missing',
     }
     keys = ("training", "reference", "current", "target")
-    given = (f"{k} = {_toml(data[k])}" if k in data else hints[k] for k in keys)
+    given = (f"{k} = {toml_value(data[k])}" if k in data else hints[k] for k in keys)
     lines = ["[data]", *given]
     times = [one.name for one in reference.schema if kind_of(one.type) == "time"]
     if times:
         others = f"  # other candidates: {', '.join(times[1:])}" if times[1:] else ""
         lines += [
-            f"time = {_toml(times[0])}{_plain(others)}",
+            f"time = {toml_value(times[0])}{_plain(others)}",
             'block = "1d"  # rows of one day are not independent of each other',
         ]
     else:
@@ -276,12 +280,12 @@ def _limit_lines(code: str, title: str, limit: Limit, again: bool) -> list[str]:
         f"# [limits.{code}.{_key(limit.metric)}]",
         f'# side = "{limit.side}"',
         f"# limit = {limit.limit!r}",
-        f"# reason = {_toml(limit.reason)}",
+        f"# reason = {toml_value(limit.reason)}",
         "",
     ]
 
 
-def _toml(value: object) -> str:
+def toml_value(value: object) -> str:
     """Return a value as TOML; a basic string is JSON's but for DEL."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -291,7 +295,7 @@ def _toml(value: object) -> str:
 
 
 def _key(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else _toml(name)
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else toml_value(name)
 
 
 def _plain(text: str) -> str:

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NO_REFIT = "NO_REFIT"
     REFUSED = "REFUSED"
     NO_COLUMNS = "NO_COLUMNS"
+    NO_PLAN = "NO_PLAN"
     NO_TIME = "NO_TIME"
     NOT_THIS_TASK = "NOT_THIS_TASK"
     NOT_IN_PROFILE = "NOT_IN_PROFILE"

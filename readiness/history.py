@@ -66,6 +66,25 @@ _INSERT = (
 )
 
 
+def published_runs(out: Path, case_name: str, case_sha256: str) -> list[Path]:
+    """Return the folders of the published runs of one case file, oldest first."""
+    folders = [
+        out / row.path
+        for row in read_history(out)
+        if row.status == "published" and row.case_name == case_name
+    ]
+    return [one for one in folders if _case_sha256(one) == case_sha256]
+
+
+def _case_sha256(folder: Path) -> str | None:
+    try:
+        results = json.loads((folder / "results.json").read_text("utf-8"))
+        found: str | None = results["inputs"].get("case")
+    except (OSError, ValueError, KeyError):  # removed or altered by hand since
+        return None
+    return found
+
+
 def add_runs(out: Path, runs: Iterable[Run]) -> None:
     """Add runs to the history in one transaction, making the file when needed.
 

@@ -17,7 +17,8 @@ REFUSED_TAGS = ("raises-exception", "skip-execution")
 KERNELSPEC = {"name": "python3", "display_name": "Python 3", "language": "python"}
 NOTEBOOK_FORMAT = 4
 SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,79}")
-RESERVED = frozenset({"index", "report"})
+MONITOR = "50_monitor"
+RESERVED = frozenset({"index", "report", MONITOR})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,13 @@ class Notebook:
     checks: tuple[str, ...]
 
 
+def monitor_notebook() -> Notebook:
+    """Return the notebook that runs on a monitoring plan."""
+    return _described(shipped("notebooks") / f"{MONITOR}.ipynb")
+
+
 def find_notebooks(own: Path | None, only: tuple[str, ...]) -> tuple[Notebook, ...]:
-    """Return the notebooks of a run.
+    """Return the notebooks of a review.
 
     Parameters
     ----------
@@ -60,7 +66,8 @@ def find_notebooks(own: Path | None, only: tuple[str, ...]) -> tuple[Notebook, .
     RunError
         When `only` names something unknown, or a file is not a notebook.
     """
-    paths = sorted(shipped("notebooks").glob("*.ipynb"))
+    every = sorted(shipped("notebooks").glob("*.ipynb"))
+    paths = [path for path in every if path.stem != MONITOR]
     if own is not None:
         paths += _own(own, {path.stem for path in paths})
     found = [_described(path) for path in paths]

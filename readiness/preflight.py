@@ -11,7 +11,9 @@ from readiness.errors import CaseError, InputError, ReadinessError, Reason, RunE
 from readiness.inputs import sources_of
 from readiness.manifest import environment, file_sha256, outside_bounds
 from readiness.metrics import Metric, default_metric, find_metric
-from readiness.notebooks import Notebook, find_notebooks
+from readiness.monitor import case_file_of
+from readiness.notebooks import Notebook, find_notebooks, monitor_notebook
+from readiness.plan_config import is_plan, read_plan
 from readiness.policy import (
     declared,
     limits_in_force,
@@ -90,10 +92,8 @@ def look_over(case: Path, options: Options) -> Ready:
     """
     case = case.absolute()
     _check_options(options)
-    file = read_case(case)
+    file, notebooks = _asked(case, options)
     policy_path = options.policy or _beside(case)
-    own = file.review.notebooks
-    notebooks = find_notebooks(case.parent / own if own else None, options.only)
     metric = _metric(file)
     policy = _check_policy(case, file, policy_path, metric)
     inputs = _inputs(case, file, policy_path, notebooks, options.current)
@@ -132,6 +132,22 @@ def look_over(case: Path, options: Options) -> Ready:
             "environment": {**measured_with, "notes": notes},
         },
     )
+
+
+def _asked(case: Path, options: Options) -> tuple[CaseFile, tuple[Notebook, ...]]:
+    """Return what the file says, and the notebooks that answer it."""
+    if not is_plan(case):
+        file = read_case(case)
+        own = file.review.notebooks
+        return file, find_notebooks(case.parent / own if own else None, options.only)
+    file = case_file_of(read_plan(case))
+    if options.only:
+        msg = "--only chooses among the notebooks of a review; a monitor has one."
+        raise RunError(msg, Reason.USAGE)
+    if not sources_of(file.data, options.current):
+        msg = "A monitor needs new rows. Name them: --current new_rows.parquet."
+        raise InputError(msg)
+    return file, (monitor_notebook(),)
 
 
 def changed_inputs(ready: Ready) -> list[str]:

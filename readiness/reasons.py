@@ -98,6 +98,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "No column of the kind this check needs.",
         "Nothing, unless a column's kind is declared wrongly.",
     ),
+    Reason.NO_PLAN: (
+        "This is a review, not a monitor: there is no monitoring plan.",
+        "Make a plan of a published run with readiness plan, and run that.",
+    ),
     Reason.NO_TIME: (
         "The case names no time column.",
         "Name the time column in the case file.",

@@ -17,6 +17,8 @@ from readiness.checks import FoundCheck, checks_with
 from readiness.errors import CaseError, NotAssessedError, ReadinessError, Reason
 from readiness.findings import judge, not_assessed
 from readiness.measuring import Bench, Measured, measured, options_of
+from readiness.monitor import monitor_case
+from readiness.plan_config import is_plan
 from readiness.policy import (
     LimitInForce,
     Policy,
@@ -292,6 +294,14 @@ def _loaded(
 
         case_file = demo_case()
     current = Path(run["current"]) if run.get("current") else None
+    if is_plan(Path(case_file)):
+        return monitor_case(
+            Path(case_file),
+            current=current,
+            work=folder / "cache" if folder else None,
+            earlier=[Path(one) for one in run.get("earlier", [])],
+            cluster=cluster,
+        )
     return load_case(
         Path(case_file),
         current=current,

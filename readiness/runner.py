@@ -12,8 +12,9 @@ from typing import Any
 from readiness.collect import Ended, Gathered, gather
 from readiness.crew import run_notebooks
 from readiness.errors import Reason, RunError
-from readiness.history import Run, add_runs
+from readiness.history import Run, add_runs, published_runs
 from readiness.inputs import load_tables
+from readiness.plan_config import is_plan
 from readiness.preflight import Options, Ready, changed_inputs, look_over
 from readiness.processes import Interrupts, Stopped, end, family, stop_on_signals
 from readiness.progress import Progress, silent
@@ -202,6 +203,14 @@ def _prepare(staging: Staging, ready: Ready, options: Options) -> None:
         "notebooks": [one.name for one in ready.notebooks],
         "current": str(options.current) if options.current else None,
         "cluster": options.cluster,
+        "earlier": [
+            str(folder)
+            for folder in published_runs(
+                options.out, ready.file.name, ready.hashes["case"]
+            )
+        ]
+        if is_plan(ready.case_path)
+        else [],
         "hashes": dict(ready.hashes),
     }
     write_text(staging.folder / "run.json", json_text(run))

@@ -10,6 +10,7 @@ from readiness.result import CheckResult, Finding, Outcome, Status, result_from_
 from readiness.text import number
 from readiness.verdict_lines import Line, Link, finding_lines, open_lines
 from readiness.words import (
+    MONITOR_WORDS,
     OUTCOME_WORDS,
     STATUS_WORDS,
     WITH_CONDITIONS,
@@ -27,6 +28,7 @@ QUESTIONS = {
     "explainability": "What does it use, and can that be trusted?",
     "drift": "How far may life move before it misses its target?",
     "stress": "What happens when the data pipeline breaks?",
+    "monitor": "Has life moved further than the model can bear?",
 }
 OUTCOME_SHAPES = {
     "READY": SHAPES[Status.PASS],
@@ -85,7 +87,7 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         word = WITH_CONDITIONS
     return {
         "results": results,
-        "word": word,
+        "word": MONITOR_WORDS[word] if _is_monitor(results) else word,
         "shape": OUTCOME_SHAPES[word],
         "sentence": str(results["headline"]),
         "counts": _counts(one.status for one in checks),
@@ -99,6 +101,10 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "factors": _factors(found),
         "model_calls": sum(one.model_calls for one in checks),
     }
+
+
+def _is_monitor(results: Mapping[str, Any]) -> bool:
+    return {one["dimension"] for one in results["notebooks"]} == {"monitor"}
 
 
 def _is_caveat(one: Finding) -> bool:

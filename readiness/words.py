@@ -18,6 +18,13 @@ OUTCOME_WORDS = {
     Outcome.ERROR: "NO VERDICT",
 }
 WITH_CONDITIONS = "READY WITH CONDITIONS"
+MONITOR_WORDS = {
+    "READY": "WITHIN BUDGET",
+    WITH_CONDITIONS: "WITHIN BUDGET, WITH ALARMS",
+    "NOT READY": "BUDGET SPENT",
+    "INCOMPLETE": "CANNOT TELL",
+    "NO VERDICT": "NO VERDICT",
+}
 UNDECLARED = "which the case file does not declare"  # of rows that hang together
 METRICS = {
     "roc_auc": "AUC",
@@ -99,7 +106,15 @@ METRICS = {
     "false_alarms_per_month": "false alarms per month",
     "alarm_chance": "tolerated losses found before the next fit",
     "windows_to_alarm": "windows until half of such losses are found",
+    "blind_budget_spent": "budget spent, which this window sees poorly",
+    "days_left": "days until the budget is spent",
+    "alarm_share": "windows that alarmed",
+    "alarms_in_last_window": "watched numbers that alarm in the last window",
+    "watched": "columns that cannot be watched",
     "contract_violations": "inputs handled wrongly",
+    "flip_share": "decisions that measurement noise flips",
+    "cheapest_flip": "change that flips half of the decisions",
+    "relation_violation_share": "rows on which the relation does not hold",
     "max_difference": "largest difference between repeated calls",
     "p50_ms": "median response time",
     "p95_ms": "95 in 100 answers within",

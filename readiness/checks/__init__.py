@@ -12,7 +12,14 @@ from types import ModuleType
 from readiness.errors import CaseError
 from readiness.result import Check
 
-DIMENSIONS = ("baseline", "coverage", "explainability", "drift", "stress")
+DIMENSIONS = (
+    "baseline",
+    "coverage",
+    "explainability",
+    "drift",
+    "stress",
+    "monitor",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

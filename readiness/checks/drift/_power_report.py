@@ -12,6 +12,7 @@ from readiness.alarm_levels import (
     detected_within,
     smallest_detected,
 )
+from readiness.case import Case
 from readiness.checks.drift._past import Past
 from readiness.checks.drift._planned import Planned
 from readiness.checks.drift._watched import Statistic
@@ -99,10 +100,16 @@ def monitor_table(monitor: Monitor, budgets: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def plan_table(plan: Planned, drawn_from: Past, monitor: Monitor) -> pd.DataFrame:
+def plan_table(
+    case: Case, plan: Planned, drawn_from: Past, monitor: Monitor
+) -> pd.DataFrame:
     """Return in one row how windows are cut, and what was promised of them."""
     return pd.DataFrame(
         {
+            "time": [case.file.data.time or ""],
+            "block": [case.block or ""],
+            "weight": [case.file.data.weight or ""],
+            "tolerated_loss": [case.tolerated_loss],
             "window_rows": [plan.window_rows],
             "blocks_per_window": [drawn_from.blocks_per_window],
             "windows_per_block": [drawn_from.windows_per_block],

@@ -105,6 +105,7 @@ def measure(case: Case, options: Options) -> Measurement:
         ),
     )
     table = monitor_table(monitor, options.needed["D1"].tables["budgets"])
+    table.insert(3, "kind", [case.columns[name].kind for name in table["column"]])
     rows = (len(base.rows), drawn_from.n_blocks)
     blank = empty_row("", "", Reason.BEYOND_SUPPORT)
     found = judged(table)
@@ -117,7 +118,10 @@ def measure(case: Case, options: Options) -> Measurement:
     ]
     return Measurement(
         summary=summary_frame(summary),
-        tables={"monitors": table, "plan": plan_table(plan, drawn_from, monitor)},
+        tables={
+            "monitors": table,
+            "plan": plan_table(case, plan, drawn_from, monitor),
+        },
         notes=(
             *power_notes(found, monitor, plan),
             *past_notes(alarms, plan),

@@ -1,0 +1,1 @@
+"""Checks of new rows against a monitoring plan."""

@@ -1,0 +1,133 @@
+"""The share of each budget that the last windows have spent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from readiness.checks.monitor._windows import Windows
+from readiness.errors import Reason
+from readiness.monitor import MonitorCase
+from readiness.plan_config import Watch
+from readiness.stats import Floats
+
+Z_ONE_SIDED = 1.6448536269514722  # 95 % of a normal variable lie below
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """One budget beside the newest rows.
+
+    Parameters
+    ----------
+    watch : Watch
+        The statistic; of the categories of a column the one that has spent most.
+    place : int
+        Its place in the plan.
+    value, low, high : float
+        Share of the budget with one-sided 95 % limits; NaN with a `problem`.
+    move : float
+        In the unit of the budget, positive upwards.
+    n_windows, n_rows, n_blocks : int
+        Windows it rests on, their rows, and the blocks its errors come from.
+    problem : Reason or None
+    """
+
+    watch: Watch
+    place: int
+    value: float
+    low: float
+    high: float
+    move: float
+    n_windows: int
+    n_rows: int
+    n_blocks: int
+    problem: Reason | None
+
+    @property
+    def column(self) -> str:
+        """Name of the column."""
+        return self.watch.column
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the planned window does not see this budget spent."""
+        return self.watch.verdict == "blind"
+
+    @property
+    def metric(self) -> str:
+        """Name of the share in the results."""
+        return "blind_budget_spent" if self.is_blind else "budget_spent"
+
+    @property
+    def group(self) -> str:
+        """The column, with what is missing of it told apart."""
+        is_missing = self.watch.family == "missing"
+        return f"{self.column}/missing" if is_missing else self.column
+
+
+def towards(watch: Watch, shift: Floats) -> Floats:
+    """Return a move in the direction that spends the budget; any if none is known."""
+    if watch.direction:
+        return shift if watch.direction == "up" else -shift
+    return np.abs(shift)
+
+
+def spent_by_column(case: MonitorCase, windows: Windows) -> list[Spent]:
+    """Return the budgets of the plan with what is spent of them, by column."""
+    found: dict[tuple[str, bool], Spent] = {}
+    for place, watch in enumerate(case.plan.watch):
+        if watch.budget is None:
+            continue
+        one = _spent(case, windows, place, watch)
+        key = (watch.column, watch.family == "missing")
+        known = found.get(key)
+        if known is None or known.problem is not None or one.value > known.value:
+            found[key] = one
+    return list(found.values())
+
+
+def _spent(case: MonitorCase, windows: Windows, place: int, watch: Watch) -> Spent:
+    late = case.plan.window.late_windows if watch.verdict != "covered" else 1
+    last = np.flatnonzero(np.isfinite(windows.value[:, place]))[-late:]
+    problem = windows.problems.get(watch.column)
+    if problem is None and not len(last):
+        problem = Reason.ALL_NULL
+    move = low = high = value = float("nan")
+    if problem is None:
+        move = float(windows.value[last, place].mean()) - watch.reference
+        error = np.hypot(watch.window_error / np.sqrt(len(last)), watch.reference_error)
+        value, low, high = _shares(watch, move, Z_ONE_SIDED * float(error))
+    return Spent(
+        watch=watch,
+        place=place,
+        value=value,
+        low=low,
+        high=high,
+        move=move,
+        n_windows=len(last),
+        n_rows=int(windows.rows[last].sum()),
+        n_blocks=case.plan.window.reference_blocks,
+        problem=problem,
+    )
+
+
+def _shares(watch: Watch, move: float, margin: float) -> tuple[float, float, float]:
+    """Return the share spent and its limits: worse of both, move and budget."""
+    budget = watch.budget or np.inf
+    smallest = watch.budget_low or budget
+    largest = watch.budget_high or np.inf
+    harm = float(towards(watch, np.array(move)))
+    parts = (harm / budget, (harm - margin) / largest, (harm + margin) / smallest)
+    value, low, high = (one if one > 0 else 0.0 for one in parts)
+    return value, low, high
+
+
+def most_spent(found: Sequence[Spent]) -> list[Spent]:
+    """Return the budgets in order: the most spent first, blind and unknown ones last."""
+
+    def rank(one: Spent) -> tuple[bool, bool, float]:
+        unknown = one.problem is not None
+        return unknown, one.is_blind, 0.0 if unknown else -one.value
+
+    return sorted(found, key=rank)

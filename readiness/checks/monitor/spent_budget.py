@@ -1,0 +1,211 @@
+"""M1: how much of each drift budget the newest rows have spent."""
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from readiness.case import Case
+from readiness.checks.monitor._path import (
+    draw_path,
+    fastest,
+    path_over_runs,
+    spending,
+    window_table,
+)
+from readiness.checks.monitor._spent import Spent, most_spent, spent_by_column
+from readiness.checks.monitor._windows import Windows, windows_of
+from readiness.errors import NotAssessedError, Reason
+from readiness.figures import new_figure
+from readiness.monitor import MonitorCase, require_plan
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.stats import Interval, empty_row, summary_frame, summary_row
+from readiness.text import interval, number, visible
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NAMED = 3
+
+
+def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one signature for all checks)
+    """Hold the newest windows against the budgets of the plan.
+
+    Parameters
+    ----------
+    case : Case
+        New rows under a plan (`monitor.MonitorCase`).
+    options : Options
+        None.
+
+    Returns
+    -------
+    Measurement
+        ``budget_spent`` (share of the budget; group: the column, ``column/missing``
+        for its missing values) of budgets that the window can see spent,
+        ``blind_budget_spent`` of the others;
+        ``days_left`` (days until the budget is spent at the speed seen over all runs
+        of this plan; without an end ``censored``, with a lower limit where there is
+        one). Tables ``windows``, ``budgets``.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_PLAN for a case that is none of a monitor; NO_COLUMNS when the plan has no
+        budget; EMPTY when no row has a time.
+
+    Notes
+    -----
+    A window differs from the reference by chance; its standard error and that of the
+    reference stand in the plan, from windows drawn by block out of the rows the plan
+    was made of. The interval of a share takes the worse limit of move and budget at
+    each end, so that it is wider than its level. A budget that one window sees is held
+    against the last window, one that is seen late against the last few.
+    """
+    monitor = require_plan(case)
+    if not any(one.budget for one in monitor.plan.watch):
+        msg = "The plan has no budget to hold rows against; its alarms are below."
+        raise NotAssessedError(msg, Reason.NO_COLUMNS)
+    windows = windows_of(monitor)
+    if not len(windows.rows):
+        msg = "No new row has a time, so that there is no window."
+        raise NotAssessedError(msg, Reason.EMPTY)
+    now = window_table(monitor, windows)
+    path = path_over_runs(monitor, now)
+    found = most_spent(spent_by_column(monitor, windows))
+    rows = [_row(one) for one in found]
+    left = {one: spending(monitor, one, path) for one in found}
+    rows += [speed.row() for speed in left.values() if speed is not None]
+    return Measurement(
+        summary=summary_frame(rows),
+        tables={"windows": now, "budgets": _table(found), "path": path},
+        notes=_notes(monitor, found, windows, fastest(left)),
+    )
+
+
+def _row(one: Spent) -> dict[str, object]:
+    if one.problem is not None:
+        return empty_row(one.metric, one.group, one.problem, "share")
+    share = Interval(
+        value=one.value,
+        ci_low=one.low,
+        ci_high=one.high,
+        se=float("nan"),
+        n_rows=one.n_rows,
+        n_blocks=one.n_blocks,
+        dependence_factor=float("nan"),
+    )
+    return summary_row(
+        one.metric,
+        one.group,
+        share,
+        "share",
+        direction="up" if one.move > 0 else "down",
+    )
+
+
+def _table(found: list[Spent]) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "column": one.column,
+                "what": one.watch.family,
+                "category": one.watch.category,
+                "seen": one.watch.verdict,
+                "move": one.move,
+                "budget": one.watch.budget,
+                "unit": one.watch.unit,
+                "spent": one.value,
+                "spent_low": one.low,
+                "spent_high": one.high,
+                "windows": one.n_windows,
+            }
+            for one in found
+        ]
+    )
+
+
+def _notes(
+    case: MonitorCase, found: list[Spent], windows: Windows, first_to_end: str
+) -> tuple[str, ...]:
+    seen = [one for one in found if one.problem is None and not one.is_blind]
+    worst = sorted(seen, key=lambda one: -one.value)[:NAMED]
+    said = "; ".join(
+        f"{_what(one)}: {number(one.value, 'share')} "
+        f"({interval(one.low, one.high, 'share')}) of "
+        f"{number(one.watch.budget or 0.0, one.watch.unit)}"
+        for one in worst
+    )
+    n_over = sum(one.value >= 1 for one in seen)
+    lead = (
+        f"{n_over} of {len(seen)} budgets that the window can see are spent"
+        if n_over
+        else f"No budget of the {len(seen)} that the window can see is spent"
+    )
+    notes = [f"{lead}; most of all {said}." if said else f"{lead}."]
+    if first_to_end:
+        notes.append(first_to_end)
+    blind = [_what(one) for one in found if one.is_blind]
+    if blind:
+        notes.append(
+            f"This window is blind to: {', '.join(blind)}. Their shares are shown and "
+            "decide nothing."
+        )
+    lost = [visible(one.column, 40) for one in found if one.problem is not None]
+    if lost:
+        notes.append(f"Cannot be watched in these rows: {', '.join(lost)}.")
+    origin, rows = case.plan.origin, int(windows.rows.sum())
+    notes.append(
+        f"{rows:,} new rows in {len(windows.rows):,} windows of about "
+        f"{case.plan.window.rows:,} rows; the plan comes from run {origin.run_id} of "
+        f"{origin.case}, its errors from {case.plan.window.reference_blocks:,} blocks."
+    )
+    if windows.without_time:
+        notes.append(f"{windows.without_time:,} rows have no time and are left out.")
+    return tuple(notes)
+
+
+def _what(one: Spent) -> str:
+    name = visible(one.column, 40)
+    if one.watch.family == "missing":
+        return f"missing {name}"
+    if one.watch.family == "category":
+        return f"share of {visible(one.watch.category, 40)} in {name}"
+    return f"mean of {name}"
+
+
+def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # noqa: ARG001 (one signature for all checks)
+    """Draw the share of each budget spent, window by window, over all runs."""
+    figure, axes = new_figure(
+        "Budget spent, window by window",
+        ylabel="share of the budget",
+        height_in=3.6,
+    )
+    draw_path(axes, measurement.tables["path"])
+    return figure
+
+
+def alt(measurement: Measurement) -> str:
+    """Return which budgets are spent."""
+    return measurement.notes[0]
+
+
+CHECK = Check(
+    code="M1",
+    title="Budget spent",
+    question="How much of each drift budget have the newest rows spent?",
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric="budget_spent",
+            side="at_most",
+            limit=1.0,
+            required_in=("low", "medium", "high"),
+            groups="each",
+            reason="A spent budget costs the loss that the case tolerates.",
+        ),
+    ),
+    metrics=("blind_budget_spent", "days_left"),
+    shown="budgets",
+)
