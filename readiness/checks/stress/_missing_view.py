@@ -121,7 +121,7 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
         if not isinstance(limit.limit, str):
             words = f"{limit.side.replace('_', ' ')} {limit.limit:g}"
             draw_limit(axes, limit.limit, words, vertical=False)
-    _name_curves(axes, table.set_index("subject").loc[drawn, "loss"])
+    _name_curves(axes, table.set_index("subject")["loss"].loc[list(drawn)])
     axes.set_xlim(0, 1.35)
     axes.set_xticks([0, 0.05, 0.2, 0.5, 1], ["0", "5 %", "20 %", "50 %", "100 %"])
     return figure
