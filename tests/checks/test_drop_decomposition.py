@@ -205,6 +205,14 @@ def test_nothing_moved_calls_for_nothing() -> None:
     assert measurement.notes[1].startswith("No part is clearly above zero")
 
 
+def test_parts_that_cancel_are_named_although_nothing_is_lost() -> None:
+    measurement = measured(NAME, case_of(period(22, 0.0), period(23, 1.0, -0.5)))
+
+    assert row_of(measurement, "observed_change")["ci_high"] < 0
+    assert measurement.notes[1].startswith("The loss as a whole did not clearly rise")
+    assert "collect labels of them" in measurement.notes[1]
+
+
 def test_another_mix_of_known_rows_is_told_apart() -> None:
     # One kind of row costs more, and both periods have both kinds: 20 and 50 %.
     rng = np.random.default_rng(7)
@@ -238,6 +246,21 @@ def test_periods_with_nothing_in_common_cannot_be_compared() -> None:
         for one in drop_decomposition.draw(measurement, CHECK.limits).axes[0].texts
     }
     assert "the periods share too few rows" in texts
+
+
+def test_a_sliver_of_overlap_gives_no_parts() -> None:
+    # Equal tiny weights look like many effective rows: the overlap is asked as well.
+    rows = [period(20 + k, 0.0).assign(site=float(k)) for k in (0, 1)]
+    case = scored_case(
+        *rows,
+        task="regression",
+        model={"features": ["score", "site"]},
+        data={"block": "day"},
+    )
+
+    measurement = measured(NAME, case)
+
+    assert row_of(measurement, "concept_part")["reason"] == Reason.BEYOND_SUPPORT
 
 
 def test_too_few_shared_blocks_are_too_few() -> None:

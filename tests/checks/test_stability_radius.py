@@ -143,7 +143,7 @@ def test_area_is_tilted_along_the_log_loss_until_it_is_there() -> None:
     nats = np.mean(tilt * np.log(tilt))
     found = row_of(measurement, "stability_radius")
     assert found["value"] == pytest.approx(nats, rel=0.02)
-    assert "AUC is no mean over rows" in measurement.notes[-1]
+    assert "As AUC is no mean over rows" in measurement.notes[-1]
 
 
 def test_influence_through_the_metric_agrees_with_counting_a_row_twice() -> None:
@@ -208,6 +208,8 @@ def test_without_acceptable_value_the_loss_speaks_first() -> None:
 
     assert row_of(measurement, "stability_radius")["reason"] == Reason.NO_ACCEPTABLE
     assert measurement.notes[0].startswith("The smallest change of population that co")
+    drawn = stability_radius.draw(measurement, CHECK.limits).axes[0]
+    assert "acceptable" not in {one.get_text() for one in drawn.texts}
 
 
 def test_the_worst_window_of_the_past_stands_beside_it() -> None:

@@ -128,8 +128,10 @@ def _past_sentence(base: Base, one: Row, worst: Row, tables: Tables) -> str:
     )
     said = f"In {counts} {name} was {been}"
     if worst["reason"] == Reason.BEYOND_SUPPORT:
+        known = tables["curves"].loc[tables["curves"]["group"] == one["group"], "share"]
+        far = interval(float(known.min()), float(known.max()), unit)
         return (
-            f"{said}, farther than these rows can speak about; "
+            f"{said}, farther than these rows can speak about ({far}); "
             f"{words} there is not known."
         )
     side = "at least" if base.sign > 0 else "at most"
@@ -162,7 +164,7 @@ def _level_sentence(base: Base) -> str:
 
 def _flat_sentences(base: Base, one: Row, _: Rows) -> list[str]:
     words, name = metric_words(base.metric.name), visible(one["name"], 60)
-    return [f"{words} cannot notice {name}: it takes each class by itself."]
+    return [f"As it takes each class by itself, {words} cannot notice {name}."]
 
 
 def _budget_sentences(base: Base, one: Row, rows: Rows) -> list[str]:
@@ -170,7 +172,8 @@ def _budget_sentences(base: Base, one: Row, rows: Rows) -> list[str]:
     words, unit = metric_words(base.metric.name), base.metric.unit
     ends = {
         "": f"misses {number(base.case.file.model.acceptable, unit, exact=True)}",
-        "_loss": f"has lost {number(base.case.tolerated_loss, exact=True)}",
+        "_loss": f"has {'lost' if base.sign > 0 else 'risen by'} "
+        f"{number(base.case.tolerated_loss, exact=True)}",
     }
     said = []
     for room, end in ends.items():
@@ -185,15 +188,18 @@ def _budget_sentences(base: Base, one: Row, rows: Rows) -> list[str]:
     low, high = (_end(rows, one, kind, side) for side in ("low", "high"))
     lost = number(base.case.tolerated_loss, exact=True)
     far = f"As far as {name} can be moved, from {number(low, at)} to {number(high, at)}"
-    return [f"{far}, {words} loses less than {lost}."]
+    verb = "loses" if base.sign > 0 else "rises by"
+    return [f"{far}, {words} {verb} less than {lost}."]
 
 
 def _moved(base: Base, one: Row, row: Row, verb: str, end: str) -> str:
-    at = _unit(base)
+    at, start = _unit(base), float(one["share"])
+    near = row["ci_high"] if verb == "fall" else row["ci_low"]
+    said = interval(row["ci_low"], row["ci_high"], at, beside=start)
     return (
         f"{_upper(visible(one['name'], 60))} may {verb} from "
-        f"{number(one['share'], at)} to {number(row['value'], at)} "
-        f"({interval(row['ci_low'], row['ci_high'], at)}) before {end}."
+        f"{number(start, at, beside=near)} to {number(row['value'], at, beside=start)} "
+        f"({said}) before {end}."
     )
 
 

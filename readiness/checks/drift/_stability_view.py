@@ -38,8 +38,8 @@ def notes_on(
     )
     if not ground.loss.own:
         said.append(
-            f"{words} is no mean over rows: rows were re-weighted along their {loss} "
-            f"until {words} itself was there."
+            f"As {words} is no mean over rows, rows were re-weighted along their "
+            f"{loss} until it was there itself."
         )
     return tuple(said)
 
@@ -140,7 +140,7 @@ def _past_sentence(
 
 
 def _in_sd(nats: float) -> float:
-    return float(np.sqrt(2 * nats))
+    return float(np.sqrt(2 * np.clip(nats, 0, None)))
 
 
 def _sign(curve: pd.DataFrame) -> int:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = {True: 300, False: 500}  # effective, by whether the loss is bounded
 MIN_BLOCKS = 25  # effective
+MIN_OVERLAP = 0.05  # below it the chances that weigh the rows are guesses
 POINTS = "metric points"
 PARTS = {
     COVARIATE: "another mix of known rows",
@@ -90,8 +91,9 @@ def measure(case: Case, options: Options) -> Measurement:
     loss of a row, learned the same way, takes the first-order error of the weights out.
     Intervals: influence, summed by block over both tables; what remains of the
     learners' error is not in them. No parts where fewer than 300 effective rows (500 of
-    an unbounded loss) or 25 effective blocks are shared. What the features do not hold
-    counts as concept: a cause nobody recorded looks like another rule.
+    an unbounded loss), 25 effective blocks or a twentieth of the periods are shared.
+    What the features do not hold counts as concept: a cause nobody recorded looks like
+    another rule.
 
     References
     ----------
@@ -101,7 +103,7 @@ def measure(case: Case, options: Options) -> Measurement:
     periods = two_periods(case, int(options["most_rows"]), options.seed)
     both = learned(periods, int(options["rows"]), options.seed)
     found = parts_of(both)
-    is_shared = _carried(periods, both)
+    is_shared = found[SHARED].value >= MIN_OVERLAP and _carried(periods, both)
     rows = [
         _row(name, one, periods, known=is_shared or name not in PARTS)
         for name, one in found.items()
@@ -225,8 +227,8 @@ def _notes(
     parts = "; ".join(f"{_signed(rows[one])} from {PARTS[one]}" for one in PARTS)
     before, after = (headline(case, one).value for one in periods.scored)
     metric = (
-        f"{metric_words(case.metric.name)} was {number(before)} on the reference rows "
-        f"and is {number(after)} on the current ones."
+        f"On the reference rows {metric_words(case.metric.name)} was {number(before)}, "
+        f"on the current ones it is {number(after)}."
     )
     return f"{said}. Of this: {parts}.", _remedy(rows), metric, basis
 
@@ -250,8 +252,14 @@ def _remedy(rows: Mapping[str, Mapping[Any, Any]]) -> str:
     """Return what to do about the parts that are clearly above zero."""
     clear = [one for one in PARTS if rows[one]["ci_low"] > 0]
     clear.sort(key=lambda one: -rows[one]["value"])
+    remedies = "; ".join(REMEDIES[one] for one in clear)
+    if clear and rows[CHANGE]["ci_low"] > 0:
+        return f"What to do: {remedies}."
     if clear:
-        return f"What to do: {'; and '.join(REMEDIES[one] for one in clear)}."
+        return (
+            "The loss as a whole did not clearly rise; for the parts that did: "
+            f"{remedies}."
+        )
     if rows[CHANGE]["ci_low"] > 0:
         return (
             "The loss clearly rose, but no part of it is clearly above zero: more "
