@@ -208,17 +208,19 @@ def read_case(path: Path) -> CaseFile:
         When the file is missing, is not TOML, or a key is unknown, missing,
         doubled or of the wrong type; the message names key and line.
     """
-    return read_toml(path, CaseFile, CaseError)
+    return read_toml(path, CaseFile, CaseError, "case file")
 
 
 def read_policy(path: Path) -> PolicyFile:
     """Read a policy file; as `read_case`, raising PolicyError."""
-    return read_toml(path, PolicyFile, PolicyError)
+    return read_toml(path, PolicyFile, PolicyError, "policy file")
 
 
-def read_toml(path: Path, model: type[M], error: type[ReadinessError]) -> M:
-    """Return a TOML file as a model, raising `error` as `read_case` does."""
-    kind = "case file" if error is CaseError else "policy file"
+def read_toml(path: Path, model: type[M], error: type[ReadinessError], kind: str) -> M:
+    """Return a TOML file as a model, raising `error` as `read_case` does.
+
+    The messages call the file by `kind`.
+    """
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)

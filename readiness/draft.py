@@ -290,7 +290,7 @@ def toml_value(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (int, float)):
-        return repr(value)
+        return repr(float(value) if isinstance(value, float) else int(value))
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -108,4 +108,4 @@ def is_plan(path: Path) -> bool:
 
 def read_plan(path: Path) -> PlanFile:
     """Read a monitoring plan; as `config.read_case`, raising CaseError."""
-    return read_toml(path, PlanFile, CaseError)
+    return read_toml(path, PlanFile, CaseError, "plan file")

@@ -124,7 +124,7 @@ def _shares(watch: Watch, move: float, margin: float) -> tuple[float, float, flo
 
 
 def most_spent(found: Sequence[Spent]) -> list[Spent]:
-    """Return the budgets in order: the most spent first, blind and unknown ones last."""
+    """Return the budgets, the most spent first, blind and unknown ones last."""
 
     def rank(one: Spent) -> tuple[bool, bool, float]:
         unknown = one.problem is not None
