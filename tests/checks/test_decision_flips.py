@@ -275,11 +275,25 @@ def test_values_of_sensitive_features_are_not_listed() -> None:
     found = measure(case, options(search_rows=40))
 
     nearest, changes = found.tables["nearest"], found.tables["cheapest"]["change"]
-    assert set(nearest["b"]) == {"not shown (sensitive)"}
-    assert not set(nearest["a"]) & {"not shown (sensitive)"}
+    assert set(nearest["value of b"]) == {"not shown (sensitive)"}
+    assert not set(nearest["value of a"]) & {"not shown (sensitive)"}
     assert any("b: not shown (sensitive)" in one for one in changes) or not any(
         one.startswith("b:") for one in changes
     )
+
+
+def test_feature_may_be_called_like_a_column_of_the_table() -> None:
+    rows = gaussian(50).rename(columns={"a": "distance"})
+    case = plain_case(
+        features=["distance"],
+        model=lambda frame: np.where(frame["distance"] > 0, 0.7, 0.3),
+        reference=rows,
+    )
+
+    nearest = measure(case, options()).tables["nearest"]
+
+    assert nearest["distance"].to_numpy() == pytest.approx(0.2)
+    assert "value of distance" in nearest
 
 
 def test_search_of_a_linear_model_finds_the_cheapest_single_feature(

@@ -217,7 +217,12 @@ def _nearest(ask: Noisy, scored: Scores, seed: int) -> pd.DataFrame:
             "ci_low": [low for low, _ in limits],
             "ci_high": [high for _, high in limits],
         }
-    ).join(shown.astype(object).assign(**dict.fromkeys(hidden, HIDDEN)))
+    ).join(
+        # A feature may be called like one of the columns above.
+        shown.astype(object)
+        .assign(**dict.fromkeys(hidden, HIDDEN))
+        .add_prefix("value of ")
+    )
 
 
 CHECK = Check(
