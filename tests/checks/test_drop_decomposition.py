@@ -241,6 +241,7 @@ def test_periods_with_nothing_in_common_cannot_be_compared() -> None:
     assert np.isfinite(row_of(measurement, "observed_change")["value"])
     assert row_of(measurement, "shared_share")["value"] < 0.02
     assert "share too few rows" in measurement.notes[0]
+    assert "overlap by less than 1 %" in measurement.notes[1]
     texts = {
         one.get_text()
         for one in drop_decomposition.draw(measurement, CHECK.limits).axes[0].texts
@@ -372,7 +373,7 @@ def blocked(seed: int) -> Measurement:
 
 @pytest.mark.slow
 def test_intervals_cover_the_true_parts() -> None:
-    found = [blocked(seed) for seed in range(1000, 1150)]
+    found = [blocked(seed) for seed in range(1000, 1120)]
 
     for name, truth in zip(PARTS, TRUTH, strict=True):
         rows = [row_of(one, name) for one in found]
@@ -384,7 +385,7 @@ def test_intervals_cover_the_true_parts() -> None:
 @pytest.mark.slow
 def test_nothing_that_moved_is_rarely_called_a_part() -> None:
     called = []
-    for seed in range(2000, 2100):
+    for seed in range(2000, 2060):
         tables = (period(2 * seed + k, 0.0, n_rows=2000) for k in (0, 1))
         measurement = measured(NAME, case_of(*tables))
         called.append([row_of(measurement, one)["ci_low"] > 0 for one in PARTS])

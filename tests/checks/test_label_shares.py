@@ -347,14 +347,14 @@ def test_figure_shows_the_curve_and_what_else_moves(swept: Measurement) -> None:
     assert label_shares.alt(swept).startswith("Curves of the metric by label share")
 
 
-def blocked(seed: int) -> Measurement:
+def blocked(seed: int, *, blocks: bool = True) -> Measurement:
     """Measure normal classes where each day has its own share and its own errors."""
     rng = np.random.default_rng(seed)
     day = np.repeat(np.arange(100), 20)
     y = (rng.random(2000) < rng.beta(3, 3, 100)[day]).astype(int)
     spread = np.sqrt(0.75)
     x = (2 * y - 1) * MU + rng.normal(0, 0.5, 100)[day] + rng.normal(0, spread, 2000)
-    data = {"block": "day"}
+    data = {"block": "day"} if blocks else None
     return measured(NAME, case_of(rows_of(y, norm.cdf(x), day=day), data))
 
 
@@ -379,6 +379,20 @@ def test_budget_covers_the_true_share() -> None:
 
 
 @pytest.mark.slow
+def test_dropping_the_blocks_makes_the_band_too_narrow() -> None:
+    ratios = []
+    for seed in range(10):
+        width = [
+            one.tables["curves"].eval("ci_high - ci_low").iloc[-1]
+            for one in (blocked(seed), blocked(seed, blocks=False))
+        ]
+        ratios.append(width[0] / width[1])
+
+    # Twenty rows of a day, a quarter of their spread in common.
+    assert np.median(ratios) > 1.3
+
+
+@pytest.mark.slow
 def test_budget_of_the_loss_covers_the_true_share() -> None:
     found = [row_of(blocked(seed), "prevalence_loss_high") for seed in range(200)]
 
@@ -395,3 +409,30 @@ def measured_start(seed: int) -> float:
     rng = np.random.default_rng(seed)
     day = np.repeat(np.arange(100), 20)
     return float(np.mean(rng.random(2000) < rng.beta(3, 3, 100)[day]))
+
+
+def weeks_with_weather(seed: int) -> Case:
+    """Return twelve weeks of known shares; the days of each have errors in common.
+
+    The worst share of the past is 0.6, and accuracy there is just acceptable.
+    """
+    rng = np.random.default_rng(seed)
+    rows = dated([0.3, 0.6, 0.4, 0.5, 0.35, 0.45] * 2, per_week=210)
+    day = (rows["when"] - rows["when"].min()).dt.days.to_numpy()
+    x = (2 * rows["y"] - 1) * MU + rng.normal(0, 0.5, 84)[day]
+    rows["score"] = norm.cdf(x + rng.normal(0, np.sqrt(0.75), len(rows)))
+    return case_of(rows, WEEKLY, acceptable=float(accuracy_at(0.6)))
+
+
+@pytest.mark.slow
+def test_a_model_at_the_limit_rarely_passes_or_fails() -> None:
+    found = []
+    for seed in range(200):
+        case = weeks_with_weather(seed)
+        judged = findings(NAME, case, measured(NAME, case))
+        found.append(next(one.status for one in judged if one.limit is not None))
+
+    # 84 blocks and 200 trials: 5 % promised, 6 % at so few blocks, and chance.
+    assert np.mean([one is Status.PASS for one in found]) <= 0.08
+    assert np.mean([one is Status.FAIL for one in found]) <= 0.08
+    assert np.mean([one is Status.INCONCLUSIVE for one in found]) >= 0.85

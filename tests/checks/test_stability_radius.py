@@ -280,7 +280,7 @@ def test_figure_marks_radii_on_the_curve(share: Measurement) -> None:
     assert stability_radius.alt(share).startswith("Curve of the worst population")
 
 
-def blocked(seed: int) -> Measurement:
+def blocked(seed: int, *, blocks: bool = True) -> Measurement:
     """Measure accuracy where the days differ in how many decisions are wrong."""
     rng = np.random.default_rng(seed)
     day = np.repeat(np.arange(80), 25)
@@ -288,7 +288,7 @@ def blocked(seed: int) -> Measurement:
     y = rng.integers(0, 2, 2000)
     is_wrong = rng.random(2000) < share
     rows = rows_of(y, np.where(is_wrong, 1 - y, y) * 0.6 + 0.2, day=day)
-    return measured(NAME, accuracy_case(rows, {"block": "day"}))
+    return measured(NAME, accuracy_case(rows, {"block": "day"} if blocks else None))
 
 
 @pytest.mark.slow
@@ -300,6 +300,15 @@ def test_interval_covers_the_true_radius_of_wrong_decisions() -> None:
         low = np.mean([one["ci_low"] <= BERNOULLI for one in rows])
         high = np.mean([one["ci_high"] >= BERNOULLI for one in rows])
         assert min(low, high) >= 0.92, metric
+
+
+@pytest.mark.slow
+def test_dropping_the_blocks_breaks_the_coverage() -> None:
+    found = [blocked(seed, blocks=False) for seed in range(100)]
+
+    rows = [row_of(one, "stability_radius") for one in found]
+    both = np.mean([one["ci_low"] <= BERNOULLI <= one["ci_high"] for one in rows])
+    assert both < 0.85
 
 
 @pytest.mark.slow

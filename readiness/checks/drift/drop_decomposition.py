@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = {True: 300, False: 500}  # effective, by whether the loss is bounded
 MIN_BLOCKS = 25  # effective
+SLIVER = 0.01  # of the periods: no digits are worth reading
 MIN_OVERLAP = 0.05  # below it the chances that weigh the rows are guesses
 POINTS = "metric points"
 PARTS = {
@@ -215,10 +216,10 @@ def _notes(
     )
     overlap = rows[SHARED]
     shared = interval(overlap["ci_low"], overlap["ci_high"], "share")
-    basis = (
-        f"The two periods overlap by {number(overlap['value'], 'share')} ({shared}). "
-        f"Judged on {_counts(periods, most)}."
-    )
+    much = f"{number(overlap['value'], 'share')} ({shared})"
+    if overlap["value"] < SLIVER:
+        much = f"less than {number(SLIVER, 'share', exact=True)}"
+    basis = f"The two periods overlap by {much}. Judged on {_counts(periods, most)}."
     if rows[COVARIATE]["reason"] == Reason.BEYOND_SUPPORT:
         return (
             f"{said}. The two periods share too few rows to say where that came from.",
