@@ -13,8 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from readiness.case import Case
 from readiness.checks.drift import drop_decomposition
-from readiness.checks.drift._shared_parts import Both, parts_of, shared_weights
-from readiness.checks.drift._two_periods import bent
+from readiness.checks.drift._shared_parts import Both, bent, parts_of, shared_weights
 from readiness.checks.drift.drop_decomposition import CHECK
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement

@@ -16,7 +16,7 @@ from readiness.checks.coverage._rows import (
 )
 from readiness.checks.drift._base import numbers
 from readiness.checks.drift._row_loss import RowLoss, loss_of_scores
-from readiness.checks.drift._shared_parts import Both
+from readiness.checks.drift._shared_parts import Both, bent
 from readiness.errors import NotAssessedError, Reason
 from readiness.row_hashes import code_hashes
 from readiness.samples import random_order
@@ -27,9 +27,6 @@ from readiness.stats import Clusters, Floats, Ints, relative_weights
 N_FOLDS = 5
 MOST_CODES = 200  # categories told apart; rarer ones share a code
 LIKE_CERTAIN = 1e-6  # chances nearer to 0 or 1 are taken as this near
-MOST_STEPS = 50
-CLOSE = 1e-10
-RIDGE = 1e-6  # keeps a perfect separation from having no end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -204,32 +201,6 @@ def _calibrated(odds: Floats, periods: Periods) -> Floats:
             )
             chance[here] = 1 / (1 + np.exp(-(a + b * odds[here])))
     return chance
-
-
-def bent(odds: Floats, hit: Floats, weight: Floats) -> tuple[float, float]:
-    """Return intercept and slope that make log-odds come true, by likelihood.
-
-    Parameters
-    ----------
-    odds, hit, weight : numpy.ndarray of float, shape (n,)
-        Log-odds, 0 or 1, and weights.
-
-    References
-    ----------
-    J. Platt (1999), in Advances in Large Margin Classifiers, 61-74.
-    """
-    X = np.column_stack([np.ones(len(odds)), odds])
-    theta, share = np.array([0.0, 1.0]), weight / weight.sum()
-    for _ in range(MOST_STEPS):
-        p = 1 / (1 + np.exp(-(X @ theta)))
-        pull = RIDGE * (theta - [0.0, 1.0])
-        gradient = X.T @ (share * (hit - p)) - pull
-        curvature = X.T @ (X * (share * p * (1 - p))[:, None]) + RIDGE * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        theta = theta + step / max(1.0, float(np.max(np.abs(step))))
-        if np.max(np.abs(step)) < CLOSE:
-            break
-    return float(theta[0]), float(theta[1])
 
 
 def _chosen(periods: Periods, rows: "np.ndarray", most: int) -> Ints:
