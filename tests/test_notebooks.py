@@ -10,7 +10,7 @@ import papermill
 import pytest
 
 from readiness.checks import DIMENSIONS, all_checks
-from readiness.notebooks import find_notebooks
+from readiness.notebooks import find_notebooks, monitor_notebook
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -181,9 +181,8 @@ def test_parameters_are_those_of_the_contract(path: Path) -> None:
 
 
 def test_every_shipped_check_is_called_once_in_the_notebook_of_its_dimension() -> None:
-    called = [
-        (name, one.dimension) for one in find_notebooks(None, ()) for name in one.checks
-    ]
+    notebooks = [*find_notebooks(None, ()), monitor_notebook()]
+    called = [(name, one.dimension) for one in notebooks for name in one.checks]
 
     assert sorted(called) == sorted(
         (one.name, one.dimension) for one in all_checks().values()
