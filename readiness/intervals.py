@@ -219,7 +219,7 @@ def spread_of(influence: Floats, codes: Ints | None) -> Spread:
     if n_blocks < 2:  # noqa: PLR2004 (one block has no spread)
         inf = float("inf")
         return Spread(below=inf, above=inf, se=float("nan"), n_blocks=n_blocks)
-    squares = float(np.dot(sums, sums))
+    squares = float(np.sum(sums * sums))  # not np.dot, whose digits hang on threads
     se = float(np.sqrt(squares * n_blocks / (n_blocks - 1))) / len(influence)
     below, above = _studentised(sums, squares / n_blocks)
     return Spread(below=below * se, above=above * se, se=se, n_blocks=n_blocks)
