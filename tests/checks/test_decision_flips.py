@@ -486,6 +486,28 @@ def test_work_on_many_features_is_bounded_by_fewer_rows() -> None:
     assert rows_of(found).loc["", "n_rows"] == 1000
 
 
+def test_wide_table_is_searched_in_parts_and_on_fewer_rows() -> None:
+    rng = np.random.default_rng(4)
+    names = [f"x{place}" for place in range(60)]
+    rows = pd.DataFrame(rng.normal(size=(3000, 60)), columns=names)
+    rows["y"] = np.arange(3000) % 2
+    case = plain_case(
+        features=names,
+        model=lambda frame: 1 / (1 + np.exp(-frame["x0"] - 0.1 * frame["x59"])),
+        reference=rows,
+    )
+    few = {"rows": 3000, "draws": 1, "most_scorings": 60 * 21 * 50}
+
+    with count_calls() as spent:
+        changes = measure(case, options(**few)).tables["cheapest"]
+
+    # 60 features with 21 values each: 63,000 scorings are 50 rows, in two calls.
+    assert len(changes) == 50
+    assert set(changes["first_feature"]) <= {"x0", "x59", ""}
+    assert (changes["first_feature"] == "x0").sum() > 30
+    assert spent.calls < 3000 * 5 + 2000 + 63_000 * 2 + 4 * 63_000
+
+
 def test_order_of_the_file_does_not_matter() -> None:
     rows = gaussian(700)
     again = rows.sample(frac=1, random_state=2).reset_index(drop=True)

@@ -23,6 +23,7 @@ from readiness.text import number, visible
 
 COST = "cheapest_flip"
 HIDDEN = "not shown (sensitive)"
+FEWEST = 10  # rows that are searched however many values there are to try
 COLUMNS = ("row", "flipped", "cost_in_sd", "n_features", "first_feature", "change")
 
 
@@ -38,10 +39,13 @@ def cheapest(
     rows : Scores
         The same rows.
     options : Options
-        ``search_rows``, ``search_columns`` and ``immutable``.
+        ``search_rows``, ``search_columns``, ``immutable``, and ``most_scorings``: a
+        round gives no more rows to the model, unless that leaves fewer than ten.
     """
     moves = moves_of(ask.case, ask.frame, options["immutable"] or ())
-    n_rows = min(options["search_rows"], len(rows.row)) if moves else 0
+    n_values = sum(len(move.values) for move in moves)
+    most = max(options["most_scorings"] // max(n_values, 1), FEWEST)
+    n_rows = min(options["search_rows"], len(rows.row), most) if moves else 0
     if not n_rows:
         return pd.DataFrame(columns=COLUMNS), empty_row(
             COST, "", Reason.NO_COLUMNS, "SD"
@@ -56,7 +60,7 @@ def cheapest(
         return pd.DataFrame(columns=COLUMNS), empty_row(COST, "", reason, "SD", n_rows)
     cost = np.where(found.done, found.spent, np.inf)
     median = float(np.quantile(cost, 0.5, method="inverted_cdf"))
-    below = proportion_interval(cost <= median, some.clusters, some.weight)
+    below = proportion_interval(cost <= median, some.clusters)
     return _lines(some, found), _median_row(cost, median, below)
 
 

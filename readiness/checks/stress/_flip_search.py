@@ -1,6 +1,6 @@
 """The cheapest change of a row, feature by feature, that flips its decision."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from readiness.checks.stress._split_points import Move
 from readiness.scoring import score_frame
 from readiness.stats import Floats, Ints
 
+BATCH_ROWS = 50_000
 N_HALVINGS = 12  # of the interval in which the decision flips
 
 
@@ -209,12 +210,28 @@ def _tried(state: Search, moves: Sequence[Move], rows: Sequence[Ints]) -> list[T
         )
         for move, some in zip(moves, rows, strict=True)
     ]
-    ends = np.cumsum([len(part.rows) for part in parts])[:-1]
-    scores = np.split(state.scores(parts), ends)
+    scores = [one for batch in _batches(parts) for one in _split(state, batch)]
     return [
         _nearest(state, move, some, found)
         for move, some, found in zip(moves, rows, scores, strict=True)
     ]
+
+
+def _batches(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Yield parts to score in one call; a wide table does not fit into one."""
+    waiting: list[Part] = []
+    for part in parts:
+        n_waiting = sum(len(one.rows) for one in waiting)
+        if waiting and n_waiting + len(part.rows) > BATCH_ROWS:
+            yield waiting
+            waiting = []
+        waiting.append(part)
+    yield waiting
+
+
+def _split(state: Search, parts: Sequence[Part]) -> list[Floats]:
+    ends = np.cumsum([len(part.rows) for part in parts])[:-1]
+    return np.split(state.scores(parts), ends)
 
 
 def _nearest(state: Search, move: Move, rows: Ints, scores: Floats) -> Tried:

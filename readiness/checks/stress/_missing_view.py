@@ -37,7 +37,7 @@ def notes_on(
         worst = scored.nlargest(1, "loss").iloc[0]
         notes.append(
             f"The worst gap is {worst['words']}: when it is missing in every row, the "
-            f"model answers as if nothing had happened and loses {_sized(worst)} of "
+            f"model answers as if nothing had happened, at a cost of {_sized(worst)} in "
             f"{metric}; {tolerated} is tolerated."
         )
     notes += [_counted(table, kind, tolerated) for kind in (SOURCE, COLUMN)]

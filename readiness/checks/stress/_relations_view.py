@@ -32,7 +32,7 @@ def notes_on(
     n_held = len(known) - len(broken)
     first = (
         f"Of {len(known)} relations tried on up to {int(known['n_rows'].max()):,} rows "
-        f"of the reference table, {n_held} hold on every row and {len(broken)} do not"
+        f"of the reference table, {n_held} held on every row and {len(broken)} failed"
     )
     if n_held:
         most = known.loc[known["value"] == 0, "ci_high"].max()

@@ -42,8 +42,9 @@ def measure(case: Case, options: Options) -> Measurement:
         (0.05): SD of the noise, as a share of each feature's SD, where no feature
         declares its own; ``tolerance`` (none): regression without a threshold needs
         the change of a prediction that matters; ``most_scorings`` (400,000) over
-        features by themselves; ``search_rows`` (100), ``search_columns`` (3) and
-        ``immutable`` (none), a list of features, for the search.
+        features by themselves, and in one round of the search; ``search_rows``
+        (100), ``search_columns`` (3) and ``immutable`` (none), a list of features,
+        for the search.
 
     Returns
     -------
