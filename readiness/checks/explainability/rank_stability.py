@@ -1,0 +1,275 @@
+"""X3: which ranks of the importance list are settled, and whether they would last."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from readiness.attributions import attributions
+from readiness.case import Case
+from readiness.checks.explainability._explained import DEFAULTS, TABLE, explained
+from readiness.checks.explainability._rank_view import (
+    REDRAWN,
+    SEEDS,
+    alt,
+    draw,
+    notes_on,
+)
+from readiness.checks.explainability._ranks import (
+    Sizes,
+    alike,
+    find_twins,
+    rank_sets,
+    surely_ahead,
+)
+from readiness.errors import NotAssessedError, Reason
+from readiness.refits import refit, require_refits
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.samples import random_order
+from readiness.scored import Scores
+from readiness.scoring import scores
+from readiness.stats import (
+    Clusters,
+    Floats,
+    Interval,
+    Ints,
+    empty_row,
+    summary_frame,
+    summary_row,
+)
+
+RANKS, OVERLAP, TAU = "separated_ranks", "rank_overlap", "rank_correlation"
+FEWEST = 3  # vectors to compare
+
+
+def measure(case: Case, options: Options) -> Measurement:
+    """Measure which ranks of the mean sizes of attributions are settled.
+
+    Parameters
+    ----------
+    case : Case
+        Needs a model that can score altered rows; the full profile needs labelled
+        training rows and a model that can be fitted again.
+    options : Options
+        ``rows``, ``background``, ``evaluations`` as global_importance; ``depth`` (5):
+        ranks compared; ``draws`` (200) of the reference blocks; in the full profile
+        ``refits`` (20) on training blocks drawn again and ``seeds`` (5) on all
+        training rows, each explained on ``refit_rows`` (500).
+
+    Returns
+    -------
+    Measurement
+        ``separated_ranks`` (count): columns that every other column is surely above
+        or surely below; a fact about these rows, without an interval.
+        ``rank_overlap`` (RBO, 0 to 1) of the first ranks and ``rank_correlation``
+        (Kendall's tau of all columns): mean over pairs of re-fits, group empty; of
+        fits that differ in the seed alone; of redraws of the reference blocks (no
+        fit). Tables ``ranks``: each column with its best and worst rank; ``fits``:
+        mean sizes in each re-fit, where there are any.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_RESCORING; NOT_MEASURED where no column ever changes the output.
+
+    Notes
+    -----
+    Every two columns are compared on the same rows, clustered by block, and all
+    comparisons hold together with 95 % (Holm), so all ranks called settled do. Only
+    ranks are tested, not sizes; columns not told apart may still differ. Columns
+    that hold the same under two names or units are tied whatever the model does
+    with them: which one it uses is an accident of the fit. Noise of sampled
+    attributions counts against the column that leads. A re-fit sees training blocks
+    drawn with replacement and another seed; pairs of re-fits share fits, so the
+    interval is a jackknife over fits. Equal sizes are put in random order. Under 30
+    blocks nothing is settled.
+
+    References
+    ----------
+    M. Mogstad et al. (2024), doi:10.1093/restud/rdad006.
+    W. Webber et al. (2010), doi:10.1145/1852102.1852106.
+    """
+    rows = explained(case, options)
+    names = list(rows.found.values.columns)
+    values = np.abs(rows.found.values.to_numpy())
+    sizes = Sizes(values=values, clusters=rows.clusters, weight=rows.weight)
+    means = sizes.means()
+    if not means.max() > 0:
+        msg = "No column ever changes the model's output, so nothing can be ranked."
+        raise NotAssessedError(msg, Reason.NOT_MEASURED)
+    noise = np.maximum(np.mean(values - rows.found.crossed, axis=0), 0.0)
+    scored = scores(case, TABLE, labelled=False)
+    order = random_order(scored, options.seed)
+    frame = case.table(TABLE).take(scored.row[order[: options["rows"]]], case.features)
+    twins = find_twins(frame)
+    best, worst = rank_sets(
+        surely_ahead(values, noise, rows.clusters, rows.weight), twins
+    )
+    ranks = _table(names, means, best, worst, twins)
+    rng = np.random.default_rng(options.seed)
+    redrawn = sizes.redrawn(options["draws"], rng)
+    summary = [
+        _settled_row(ranks, rows.clusters, len(values)),
+        *_alike_rows(REDRAWN, redrawn, options, rng, len(values)),
+    ]
+    fits: list[pd.DataFrame] = []
+    found, reason = _fitted_again(case, options, frame, scored, order)
+    for group, vectors in found.items():
+        summary += _alike_rows(group, vectors, options, rng, options["refit_rows"])
+        part = pd.DataFrame(vectors, columns=names)
+        part.insert(
+            0, "fitted on", group or "other training rows", allow_duplicates=True
+        )
+        fits.append(part)
+    if reason is not None:
+        summary += [empty_row(one, "", reason, _unit(one)) for one in (OVERLAP, TAU)]
+    table, tables = summary_frame(summary), {"ranks": ranks}
+    if fits:
+        tables["fits"] = pd.concat(fits, ignore_index=True)
+    return Measurement(
+        summary=table,
+        tables=tables,
+        notes=notes_on(table, ranks, int(options["depth"]), len(values)),
+    )
+
+
+def _table(
+    names: list[str], means: Floats, best: Ints, worst: Ints, twins: list[list[int]]
+) -> pd.DataFrame:
+    same = {
+        place: ", ".join(names[other] for other in group if other != place)
+        for group in twins
+        for place in group
+    }
+    order = np.argsort(-means, kind="stable")
+    return pd.DataFrame(
+        {
+            "column": [names[place] for place in order],
+            "rank": np.arange(1, len(names) + 1),
+            "best_rank": best[order],
+            "worst_rank": worst[order],
+            "settled": (best == worst)[order] & (means > 0)[order],
+            "used": (means > 0)[order],
+            "mean_abs_attribution": means[order],
+            "same_as": [same.get(int(place), "") for place in order],
+        }
+    )
+
+
+def _settled_row(ranks: pd.DataFrame, clusters: Clusters, n: int) -> dict[str, Any]:
+    count = float(ranks["settled"].sum())
+    counts = [len(np.unique(code)) for code in clusters.declared()]
+    fact = Interval(
+        value=count,
+        ci_low=count,
+        ci_high=count,
+        se=float("nan"),
+        n_rows=n,
+        n_blocks=min([n, *counts]),
+        dependence_factor=float("nan"),
+    )
+    return summary_row(RANKS, "", fact, "count")
+
+
+def _unit(metric: str) -> str:
+    return "RBO" if metric == OVERLAP else ""
+
+
+def _alike_rows(
+    group: str, vectors: Floats, options: Options, rng: np.random.Generator, n: int
+) -> list[dict[str, Any]]:
+    if len(vectors) < FEWEST:
+        return []
+    found = alike(vectors, int(options["depth"]), rng, n)
+    # The interval is over fits, not over blocks, so no blocks are told.
+    return [
+        summary_row(metric, group, one, _unit(metric), n_blocks=float("nan"))
+        if np.isfinite(one.value)
+        else empty_row(metric, group, Reason.NO_COLUMNS, _unit(metric))
+        for metric, one in zip((OVERLAP, TAU), found, strict=True)
+    ]
+
+
+def _fitted_again(
+    case: Case, options: Options, frame: pd.DataFrame, scored: Scores, order: Ints
+) -> tuple[dict[str, Floats], Reason | None]:
+    """Return mean sizes by kind of re-fit, or the reason there are none."""
+    if options.profile != "full":
+        return {}, Reason.NOT_IN_PROFILE
+    try:
+        require_refits(case)
+        training = scores(case, "training")
+    except NotAssessedError as error:
+        return {}, error.code
+    rows = case.table("training").take(training.row)
+    codes = (*training.clusters.declared(), np.arange(len(rows)))[0]
+    members = _by_block(codes)
+    rng = np.random.default_rng([options.seed, 3])
+    others = scored.row[order[::-1][: options["refit_rows"]]]
+    background = case.table(TABLE).take(others, case.features)
+    asked = frame[: options["refit_rows"]]
+
+    def sizes_of(places: Ints, seed: int) -> Floats:
+        model = refit(case, rows.iloc[places].reset_index(drop=True), seed)
+        found = attributions(
+            replace(case, model=model),
+            asked,
+            background,
+            seed=options.seed,
+            max_evaluations=options["refit_evaluations"],
+        )
+        sizes: Floats = np.abs(found.values.to_numpy()).mean(axis=0)
+        return sizes
+
+    drawn = []
+    for place in range(options["refits"]):
+        picks = rng.integers(len(members), size=len(members))
+        places = np.concatenate([members[one] for one in picks])
+        drawn.append(sizes_of(places, options.seed + place))
+    every = np.arange(len(rows))
+    seeded = [sizes_of(every, options.seed + one) for one in range(options["seeds"])]
+    found = {"": np.array(drawn), SEEDS: np.array(seeded)}
+    return {group: one for group, one in found.items() if len(one)}, None
+
+
+def _by_block(codes: Ints) -> list[Ints]:
+    order = np.argsort(codes, kind="stable")
+    edges = np.flatnonzero(np.diff(codes[order])) + 1
+    return list(np.split(order, edges))
+
+
+CHECK = Check(
+    code="X3",
+    title="Settled ranks",
+    question="Which ranks of the importance list can we swear to?",
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric=OVERLAP,
+            side="at_least",
+            limit=0.8,
+            required_in=(),
+            reason="Reasons that change with the next fit are not reasons.",
+        ),
+        Limit(
+            metric=TAU,
+            side="at_least",
+            limit=0.6,
+            required_in=(),
+            reason="Below this, two fits order one pair of columns in five apart.",
+        ),
+    ),
+    defaults={
+        **DEFAULTS,
+        "depth": 5,
+        "draws": 200,
+        "refits": 20,
+        "seeds": 5,
+        "refit_rows": 500,
+        "refit_evaluations": 150_000,
+    },
+    metrics=(RANKS,),
+)
