@@ -246,8 +246,9 @@ def changed_kinds(
     Times of different zones, or with and without one, are of different kinds.
     """
     changed = {}
+    both = {*schema.names} & {*known.names}
     for name in names:
-        if name not in schema.names or name not in known.names:
+        if name not in both:
             continue
         pair = known.field(name).type, schema.field(name).type
         expected, found = map(_kind_and_zone, pair)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from operator import call
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ class Table:
     cluster: str = ""
     left_out: Mapping[str, int] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def problems(self) -> Mapping[str, Reason]:
         """Columns no model or summary can use, with the reason."""
         return {

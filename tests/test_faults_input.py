@@ -20,8 +20,10 @@ from adbc_driver_postgresql import (  # type: ignore[import-untyped]  # has no t
     dbapi,
 )
 
+from readiness.review import open_review
 from tests import postgres
 from tests.commands import called, reviewing
+from tests.coverage_cases import measure, plain_case
 from tests.invariants import observed
 from tests.tiny import PARAMETERS, tiny_case
 
@@ -357,6 +359,21 @@ def test_verdict_says_what_the_data_can_tell(
     found = {(f["metric"], f["status"]) for one in checks for f in one["findings"]}
     assert ended.code == code, ended.stdout
     assert finding in found
+
+
+@pytest.mark.slow
+def test_five_thousand_columns_make_a_bounded_page_and_a_full_table_f072() -> None:
+    names = [f"c{n:04}" for n in range(5_000)]
+    values = np.random.default_rng(0).normal(size=(100, len(names)))
+    rows = pd.DataFrame(values, columns=names).assign(y=np.arange(100) % 2)
+    case = plain_case(features=names, reference=rows, current=rows)
+
+    display = open_review(case).check("schema")
+
+    assert str(display.result.status) == "pass"
+    assert len(display._repr_html_()) < 1_000_000  # the page may take ten times as much
+    full = measure("schema", case).tables["integrity"]
+    assert len(full) == 2 * (len(names) + 1)  # and the target
 
 
 def test_policy_that_requires_nothing_is_an_error(

@@ -98,11 +98,12 @@ def find_violations(
         Share of missing values that breaks a column which had none before.
     """
     base = case.training_or_reference().name
+    retyped = {table: case.retyped_features(table) for table in profiles}
     found: list[Violation] = []
     for column in case.columns.values():
         for table in profiles:
             known, met = profiles[base][column.name], profiles[table][column.name]
-            found += _unreadable(case, table, column.name)
+            found += _unreadable(case.table(table), column.name, retyped[table])
             if met.reason not in (None, Reason.ALL_NULL):
                 continue
             found += _own(case, table, column, met)
@@ -113,10 +114,10 @@ def find_violations(
     return sorted([*found, *stuck], key=lambda one: order[one.column])
 
 
-def _unreadable(case: Case, table: str, name: str) -> Iterator[Violation]:
-    here = case.table(table)
-    n_rows = here.n_rows
-    retyped = case.retyped_features(table)
+def _unreadable(
+    here: Table, name: str, retyped: Mapping[str, tuple[str, str]]
+) -> Iterator[Violation]:
+    table, n_rows = here.name, here.n_rows
     if name not in here.schema.names:
         yield _violation(name, table, "missing column", "the model needs it", n_rows)
     elif name in here.problems:
