@@ -272,14 +272,14 @@ def test_rows_of_a_day_that_flip_together_widen_the_interval() -> None:
 def test_values_of_sensitive_features_are_not_listed() -> None:
     case = gaussian_case(gaussian(500), b={"sensitive": True})
 
-    found = measure(case, options(search_rows=40))
+    found = measure(case, options(search_rows=40, immutable=["a", "c"]))
 
-    nearest, changes = found.tables["nearest"], found.tables["cheapest"]["change"]
+    nearest, changes = found.tables["nearest"], found.tables["cheapest"]
     assert set(nearest["value of b"]) == {"not shown (sensitive)"}
     assert not set(nearest["value of a"]) & {"not shown (sensitive)"}
-    assert any("b: not shown (sensitive)" in one for one in changes) or not any(
-        one.startswith("b:") for one in changes
-    )
+    moved = changes.loc[changes["flipped"], "change"]
+    assert len(moved) > 5
+    assert set(moved) == {"b: not shown (sensitive)"}
 
 
 def test_feature_may_be_called_like_a_column_of_the_table() -> None:
@@ -392,17 +392,16 @@ def _by_brute_force(
 
 def test_split_points_are_read_through_a_scaler_and_from_a_forest() -> None:
     rows = gaussian(800)
-    rows["y"] = (rows["a"] > 0.25).astype(int)
+    rows["a"] = 200 + 50 * rows["a"]
+    rows["y"] = (rows["a"] > 212).astype(int)
     steps = (StandardScaler(), RandomForestClassifier(5, max_depth=1, random_state=0))
     model = make_pipeline(*steps).fit(rows[["a"]], rows["y"])
     case = plain_case(features=["a"], model=model, reference=rows)
 
     splits = split_points(case, rows)["a"]
 
-    below = rows["a"][rows["a"] <= 0.25].max()
-    above = rows["a"][rows["a"] > 0.25].min()
-    assert (splits > below - 0.02).all()
-    assert (splits < above + 0.02).all()
+    # Each tree splits between two neighbours of its own draw of the rows.
+    assert np.abs(splits - 212).max() < 1.0
     # Moves lie inside the two intervals that one split leaves.
     moves = moves_of(case, rows, ())
     assert moves[0].by_splits

@@ -122,6 +122,11 @@ def drops_repeats(frame: pd.DataFrame) -> np.ndarray:
     return np.where(frame[["wind", "tag"]].duplicated(), 0.5, sound(frame))
 
 
+def drops_the_first_of_two(frame: pd.DataFrame) -> np.ndarray:
+    again = frame[["wind", "tag"]].duplicated(keep="last")
+    return np.where(again, 0.5, sound(frame))
+
+
 def reads_the_storage(frame: pd.DataFrame) -> np.ndarray:
     """Count a missing carrier only where it is written as None."""
     return sound(frame) * np.where([one is None for one in frame["carrier"]], 0.5, 1.0)
@@ -140,6 +145,7 @@ def reads_flags_by_type(frame: pd.DataFrame) -> np.ndarray:
     [
         (centred_in_its_batch, ALIKE),
         (drops_repeats, TWICE),
+        (drops_the_first_of_two, TWICE),
         (reads_the_storage, "another mark for missing text"),
         (reads_the_width, "whole numbers in another width"),
         (reads_flags_by_type, "true and false as 1 and 0"),

@@ -37,8 +37,8 @@ def notes_on(
         worst = scored.nlargest(1, "loss").iloc[0]
         notes.append(
             f"The worst gap is {worst['words']}: when it is missing in every row, the "
-            f"model answers as if nothing had happened, at a cost of {_sized(worst)} in "
-            f"{metric}; {tolerated} is tolerated."
+            "model answers as if nothing had happened, at a cost of "
+            f"{_sized(worst)} in {metric}; {tolerated} is tolerated."
         )
     notes += [_counted(table, kind, tolerated) for kind in (SOURCE, COLUMN)]
     notes += _not_at_random(curves)
