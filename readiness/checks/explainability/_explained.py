@@ -6,14 +6,17 @@ import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from readiness.attributions import EVALUATIONS, attributions
 from readiness.cache import cached
 from readiness.case import Case
 from readiness.exact_attributions import Attributions
 from readiness.result import Options
 from readiness.samples import random_order
+from readiness.scored import Scores
 from readiness.scoring import charge, require_rescoring, scores
-from readiness.stats import Clusters, Floats
+from readiness.stats import Clusters, Floats, Ints
 
 TABLE = "reference"
 DEFAULTS = {"rows": 2000, "background": 1000, "evaluations": EVALUATIONS}
@@ -21,7 +24,7 @@ DEFAULTS = {"rows": 2000, "background": 1000, "evaluations": EVALUATIONS}
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Explained:
-    """Explained rows of the reference.
+    """Explained rows of one table.
 
     Parameters
     ----------
@@ -32,7 +35,7 @@ class Explained:
     weight : ndarray of shape (n,) or None
         Row weights, where the case names them.
     n_wanted, n_table : int
-        Rows asked for, and rows of the reference the model has scored.
+        Rows asked for, and rows of the table the model has scored.
     """
 
     found: Attributions
@@ -42,8 +45,8 @@ class Explained:
     n_table: int
 
 
-def explained(case: Case, options: Options) -> Explained:
-    """Return attributions of random reference rows; computed once per run.
+def explained(case: Case, options: Options, name: str = TABLE) -> Explained:
+    """Return attributions of random rows of a table; computed once per run.
 
     Parameters
     ----------
@@ -51,33 +54,30 @@ def explained(case: Case, options: Options) -> Explained:
     options : Options
         ``rows`` to explain, rows of ``background``, and the most ``evaluations`` of
         the model a sampled route may cost.
+    name : str
+        Table of the rows; the background is always of the reference.
 
     Raises
     ------
     NotAssessedError
-        NO_RESCORING for a column of predictions, or what scoring the reference
-        raises.
+        NO_RESCORING for a column of predictions, or what scoring the table raises.
     """
     require_rescoring(case)
-    scored = scores(case, TABLE, labelled=False)
-    order = random_order(scored, options.seed)
-    chosen = order[: options["rows"]]
-    others = order[::-1][: options["background"]]
+    scored, chosen = _chosen(case, options, name)
     made: list[Attributions] = []
 
     def produce(path: Path) -> None:
-        table = case.table(TABLE)
         found = attributions(
             case,
-            table.take(scored.row[chosen], case.features),
-            table.take(scored.row[others], case.features),
+            case.table(name).take(scored.row[chosen], case.features),
+            background_rows(case, options),
             seed=options.seed,
             max_evaluations=options["evaluations"],
         )
         made.append(found)
         path.write_bytes(pickle.dumps(found))
 
-    path = cached(case.work, _key(case, options), produce)
+    path = cached(case.work, _key(case, options, name), produce)
     found = pickle.loads(path.read_bytes())  # noqa: S301 (written by this run into its own private folder)
     kept = chosen[: len(found.values)]
     if not made:
@@ -91,10 +91,31 @@ def explained(case: Case, options: Options) -> Explained:
     )
 
 
-def _key(case: Case, options: Options) -> str:
+def explained_rows(case: Case, options: Options, name: str = TABLE) -> pd.DataFrame:
+    """Return the features of the rows that `explained` asks for, in its order."""
+    scored, chosen = _chosen(case, options, name)
+    return case.table(name).take(scored.row[chosen], case.features)
+
+
+def background_rows(case: Case, options: Options) -> pd.DataFrame:
+    """Return the features of the reference rows that stand for "not known"."""
+    scored = scores(case, TABLE, labelled=False)
+    order = random_order(scored, options.seed)
+    others = order[::-1][: options["background"]]
+    return case.table(TABLE).take(scored.row[others], case.features)
+
+
+def _chosen(case: Case, options: Options, name: str) -> tuple[Scores, Ints]:
+    scored = scores(case, name, labelled=False)
+    return scored, random_order(scored, options.seed)[: options["rows"]]
+
+
+def _key(case: Case, options: Options, name: str) -> str:
     parts = [
         "attributions",
         case.model_key,
+        name,
+        case.table(name).sha256,
         case.table(TABLE).sha256,
         list(case.features),
         options.seed,
