@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from readiness.case import Case, load_case
 from readiness.checks.stress._decisions import decider_of
-from readiness.checks.stress._noise import noise_of, placed
+from readiness.checks.stress._noise import flip_interval, noise_of, placed
 from readiness.checks.stress._split_points import moves_of, split_points
 from readiness.checks.stress.decision_flips import CHECK, alt, draw, measure
 from readiness.columns import Column
@@ -22,6 +22,7 @@ from readiness.findings import judge
 from readiness.policy import declared, limits_in_force
 from readiness.result import Measurement, Options
 from readiness.scoring import count_calls
+from readiness.stats import Clusters
 from tests.cases import case_file, small_frames
 from tests.coverage_cases import plain_case
 from tests.judging import TODAY, policy_with
@@ -267,6 +268,20 @@ def test_rows_of_a_day_that_flip_together_widen_the_interval() -> None:
     assert row["n_blocks"] == 80
     assert row["n_rows"] == 4000
     assert row["dependence_factor"] > 1.5
+
+
+def test_error_of_clustered_flips_is_that_of_their_sums_by_day() -> None:
+    rng = np.random.default_rng(8)
+    day = rng.permutation(np.repeat(np.arange(50), 30))
+    flips = rng.random((3, 1500)) < rng.beta(1, 9, 50)[day]
+
+    share = flip_interval(flips, Clusters(block=day), None)
+
+    sums = np.bincount(day, (flips - flips.mean()).sum(axis=0))
+    assert share.value == pytest.approx(flips.mean())
+    assert share.se == pytest.approx(np.sqrt(50 / 49 * np.sum(sums**2)) / 4500)
+    assert (share.n_rows, share.n_blocks) == (1500, 50)
+    assert share.dependence_factor > 1.5
 
 
 def test_values_of_sensitive_features_are_not_listed() -> None:

@@ -83,6 +83,15 @@ def test_loss_of_a_linear_model_has_its_closed_form(
     assert row["se"] < 0.1 * CLOSED_FORMS[group]
 
 
+def test_first_look_takes_the_gaps_of_its_own_rows() -> None:
+    found = measure(linear_case(), options(first_rows=2500))
+
+    row = found.summary.set_index("group").loc["a/highest/0.20"]
+
+    assert 2400 < row["n_rows"] < 2600
+    assert abs(row["value"] - 4 * tail(0.2)) < 3 * row["se"]
+
+
 def test_tail_law_agrees_with_the_number_in_methods() -> None:
     # Missing where z > 1: 1 - Phi(1) + phi(1) = .4006.
     assert tail(1 - norm.cdf(1.0)) == pytest.approx(0.4006, abs=5e-5)
