@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from readiness.cache import cached
 from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
 from readiness.labels import LEFT_OUT, MODEL_RAISED, USABLE, target_codes
+from readiness.models import Model
 from readiness.outputs import Floats
 from readiness.pieces import BATCH_ROWS
 from readiness.scored import Scores
@@ -217,11 +218,35 @@ def score_frame(case: Case, frame: pd.DataFrame) -> Floats:
     ModelError
         MODEL_SCORES when the model raises or gives unusable scores.
     """
-    if case.model.column is None and not len(frame):
+    return _scored(case, case.model, frame)
+
+
+def score_encoded(case: Case, final: object, matrix: Floats) -> Floats:
+    """Return the scores of rows as the last step of the case's model sees them.
+
+    Parameters
+    ----------
+    case : Case
+    final : object
+        The last step of its pipeline, fitted without column names.
+    matrix : numpy.ndarray of float, shape (n, p)
+        Rows after every earlier step.
+
+    Raises
+    ------
+    ModelError
+        As `score_frame`.
+    """
+    inner = replace(case.model, estimator=final, features=None, by_name=False)
+    return _scored(case, inner, pd.DataFrame(matrix, copy=False))
+
+
+def _scored(case: Case, model: Model, frame: pd.DataFrame) -> Floats:
+    if model.column is None and not len(frame):
         is_wide = case.task == "multiclass" and case.model.outputs == "probability"
         return np.empty((0, len(case.classes)) if is_wide else 0)
     parts = [
-        case.model.predict(frame.iloc[start : start + BATCH_ROWS])
+        model.predict(frame.iloc[start : start + BATCH_ROWS])
         for start in range(0, max(len(frame), 1), BATCH_ROWS)
     ]
     for count in _COUNTS.get():

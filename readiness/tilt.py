@@ -84,9 +84,11 @@ def tilt_share(levels: Levels, move: float) -> Tilt | None:
 
 TILTS: dict[str, Callable[[Levels, float], Tilt | None]] = {
     "mean": tilt_mean,
+    "direction": tilt_mean,
     "scale": tilt_scale,
     "category": tilt_share,
     "missing": tilt_share,
+    "outlier": tilt_share,
 }
 
 
@@ -245,7 +247,7 @@ def _widest(levels: Levels, family: str, sign: int) -> tuple[float, bool]:
     """Return the widest move to try, and whether none wider exists."""
     if family == "scale":
         return (FLATTEST if sign < 0 else WIDEST), False
-    if family == "mean":
+    if TILTS[family] is tilt_mean:
         # No mean lies beyond the outermost value.
         outermost = float(np.max(sign * levels.z)) * NEARLY_ALL
         return min(WIDEST, outermost), outermost <= WIDEST

@@ -1,16 +1,17 @@
 """Altered copies of fixed rows, and what scoring them says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from readiness.checks.drift._base import Base
-from readiness.scoring import score_frame
+from readiness.checks.drift._base import Base, numbers
+from readiness.scoring import score_encoded, score_frame
 from readiness.stats import Estimate, Floats, Ints
 from readiness.tolerance import Point
+from readiness.tree_splits import Trees, trees_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -30,6 +31,13 @@ class Fixed:
         on where it stands in its file.
     estimate : Estimate
         The headline metric of these rows before anything is altered.
+    trees : Trees
+        What is known of the model's trees: where they split, of which columns.
+    matrix : numpy.ndarray of float, shape (k, p), or None
+        The rows as the trees see them, where they can be scored like that.
+    asked : dict
+        What the model has said so far: by column, the keys of rows and intervals
+        (rising), and their scores.
     """
 
     base: Base
@@ -37,6 +45,9 @@ class Fixed:
     frame: pd.DataFrame
     order: Ints
     estimate: Estimate
+    trees: Trees
+    matrix: Floats | None
+    asked: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
 
     @property
     def y_true(self) -> Floats:
@@ -49,8 +60,10 @@ class Fixed:
         return None if self.base.weight is None else self.base.weight[self.rows]
 
 
-def fixed_rows(base: Base, n_rows: int) -> Fixed:
+def fixed_rows(base: Base, n_rows: int, trees: Trees | None = None) -> Fixed:
     """Return about `n_rows` labelled rows, spread over blocks and scores.
+
+    `trees` are those of the model where they are known already.
 
     Each block gives its share of the rows, at least one, evenly spaced by score; all
     rows are returned when there are no more.
@@ -62,6 +75,7 @@ def fixed_rows(base: Base, n_rows: int) -> Fixed:
     frame = frame[names].reset_index(drop=True)
     content = pd.util.hash_pandas_object(frame, index=False).to_numpy()
     weight = None if base.weight is None else base.weight[rows]
+    known = trees_of(base.case, frame) if trees is None else trees
     return Fixed(
         base=base,
         rows=rows,
@@ -70,6 +84,8 @@ def fixed_rows(base: Base, n_rows: int) -> Fixed:
         estimate=base.metric.estimate(
             base.y_true[rows], base.y_score[rows], weight, base.threshold
         ),
+        trees=known,
+        matrix=known.encoded(base.case, frame),
     )
 
 
@@ -78,13 +94,70 @@ def scores_of(
 ) -> list[npt.NDArray[np.float64]]:
     """Return the scores of the rows with column `name` replaced, copy by copy.
 
-    All copies go to the model in one call.
+    All copies go to the model in one call. Where the model's trees cannot tell a value
+    from one it has been asked about in the same row, it is not asked again.
     """
-    stacked = pd.concat(
-        [fixed.frame.assign(**{name: values}) for values in copies], ignore_index=True
-    )
-    scored = np.asarray(score_frame(fixed.base.case, stacked), dtype=float)
-    return np.split(scored, len(copies))
+    if name in fixed.trees.splits:
+        return _scores_by_interval(fixed, name, copies)
+    return scores_of_copies(fixed, [{name: values} for values in copies])
+
+
+def scores_of_copies(
+    fixed: Fixed, copies: Sequence[Mapping[str, pd.Series]]
+) -> list[npt.NDArray[np.float64]]:
+    """Return the scores of all the rows with columns replaced, copy by copy.
+
+    Every copy replaces the same columns; all go to the model in one call.
+    """
+    columns = {
+        name: pd.concat([one[name] for one in copies], ignore_index=True)
+        for name in copies[0]
+    }
+    places = np.tile(np.arange(len(fixed.rows)), len(copies))
+    return np.split(_scored(fixed, places, columns), len(copies))
+
+
+def _scores_by_interval(
+    fixed: Fixed, name: str, copies: Sequence[pd.Series]
+) -> list[npt.NDArray[np.float64]]:
+    splits, n_rows = fixed.trees.splits[name], len(fixed.rows)
+
+    def keys_of(values: pd.Series) -> Ints:
+        places = splits.interval(numbers(values, "numeric"))
+        keys: Ints = np.arange(n_rows) * (len(splits.at) + 2) + places
+        return keys
+
+    if name not in fixed.asked:
+        clean = keys_of(fixed.frame[name])
+        fixed.asked[name] = (clean, fixed.base.y_score[fixed.rows])
+    known, answers = fixed.asked[name]
+    wanted = np.concatenate([keys_of(values) for values in copies])
+    new, first = np.unique(wanted, return_index=True)
+    is_new = ~np.isin(new, known, assume_unique=True)
+    if is_new.any():
+        new, first = new[is_new], first[is_new]
+        values = pd.concat(list(copies), ignore_index=True).iloc[first]
+        scored = _scored(fixed, first % n_rows, {name: values})
+        order = np.argsort(np.concatenate([known, new]), kind="stable")
+        known = np.concatenate([known, new])[order]
+        answers = np.concatenate([answers, scored])[order]
+        fixed.asked[name] = (known, answers)
+    return np.split(answers[np.searchsorted(known, wanted)], len(copies))
+
+
+def _scored(
+    fixed: Fixed, places: Ints, columns: Mapping[str, pd.Series]
+) -> npt.NDArray[np.float64]:
+    """Return the scores of some rows with columns replaced; places may repeat."""
+    case, trees = fixed.base.case, fixed.trees
+    if fixed.matrix is None or not trees.place.keys() >= columns.keys():
+        rows = fixed.frame.iloc[places].reset_index(drop=True)
+        fresh = {name: one.reset_index(drop=True) for name, one in columns.items()}
+        return np.asarray(score_frame(case, rows.assign(**fresh)), dtype=float)
+    matrix = fixed.matrix[places]
+    for name, values in columns.items():
+        matrix[:, trees.place[name]] = numbers(values, "numeric")
+    return np.asarray(score_encoded(case, trees.final, matrix), dtype=float)
 
 
 def altered_point(

@@ -20,6 +20,7 @@ MIN_WINDOW_ROWS = 30
 BLOCKS_PER_WINDOW = 7
 MIN_CATEGORY_ROWS = 30
 MAX_CATEGORIES = 8
+FENCE = 1.5  # interquartile ranges beyond a quartile: Tukey's outliers
 MAX_DISTINCT_SHARE = 0.5  # a column with more categories per row than this is text
 LEVEL, LOSS = "", "_loss"
 
@@ -172,6 +173,26 @@ def numbers(values: pd.Series, kind: str) -> Floats:
         raise NotAssessedError(msg, Reason.MIXED_TYPES)
     floats = known.to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.isfinite(floats), floats, np.nan).astype(np.float64)
+
+
+def outlying(values: Floats) -> npt.NDArray[np.bool_]:
+    """Return which values lie more than 1.5 quartile ranges beyond the quartiles.
+
+    Missing values do not; none does where the middle half of the values is one value.
+
+    Examples
+    --------
+    >>> outlying(np.array([1.0, 2.0, 3.0, 4.0, 5.0, 9.0, np.nan])).tolist()
+    [False, False, False, False, False, True, False]
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return np.zeros(len(values), dtype=bool)
+    low, high = np.quantile(known, [0.25, 0.75])
+    far = FENCE * (high - low)
+    with np.errstate(invalid="ignore"):
+        outside: npt.NDArray[np.bool_] = (values < low - far) | (values > high + far)
+    return outside if far > 0 else np.zeros(len(values), dtype=bool)
 
 
 def frequent_categories(values: pd.Series) -> pd.Series:

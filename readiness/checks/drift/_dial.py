@@ -59,14 +59,18 @@ class Dial:
 
     def set_to(self, move: float) -> Floats:
         """Return the values altered so that `move` is achieved, within the range."""
+        return self._at(self.asked(move))
+
+    def asked(self, move: float) -> float:
+        """Return the move to ask for, so that `move` is achieved within the range."""
         if self._achieved(move) >= abs(move) - ROUNDING:
-            return self._at(move)
+            return move
         low, high = abs(move), STEEPEST * max(abs(move), 1.0)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             enough = self._achieved(np.sign(move) * middle) >= abs(move)
             low, high = (low, middle) if enough else (middle, high)
-        return self._at(float(np.sign(move) * high))
+        return float(np.sign(move) * high)
 
     def reach(self, sign: int, widest: float) -> tuple[float, bool]:
         """Return the farthest move up to `widest`, and if none is farther."""

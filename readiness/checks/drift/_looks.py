@@ -1,6 +1,5 @@
 """One column of fixed rows, altered in every way that can be read wrong."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,12 +21,13 @@ from readiness.checks.drift._base import (
     frequent_categories,
     largest_move,
     numbers,
+    outlying,
 )
+from readiness.checks.drift._clocks import is_clock
 from readiness.checks.drift._dial import ALTERATIONS, Dial
 from readiness.checks.drift._report import CALM, Moved
-from readiness.columns import Column
 from readiness.errors import ModelError, NotAssessedError, Reason
-from readiness.stats import Ints
+from readiness.stats import Floats, Ints
 from readiness.tolerance import Arm, Point, worst
 from readiness.tracing import sharpen, trace
 
@@ -39,18 +39,12 @@ GRIDS = {  # by family and direction, as shares of the farthest move
     ("scale", -1): (1 / 2, 1.0),
     ("noise", 1): (1 / 6, 1 / 3, 1.0),
 }
+OFF = 5  # SD from the mean: a gross error
 FLAG = 2  # distinct values: a shift means nothing, the other value does
 SHARE_GRID = (0.05, 0.1, 0.2, 0.5, 1.0)  # mixed from one copy, so they cost nothing
 BISECTIONS = 1  # the second look is spent at the crossings
 ENOUGH_BETWEEN = 0.8  # of the variance: more rows of the same blocks then say little
 UNSEEN = "a category never seen"
-# What tells the time: no sensor reads it wrong by a part of its spread.
-CLOCK_UNIT = re.compile(r"(hour|minute|second|day|week|month)s? (of|after|since)\b")
-CLOCK_NAME = re.compile(
-    r"(.*[_ ])?(hour|hr|minute|month|mnth|week_?day|day_?of_?week|dow|day_?of_?month|"
-    r"day_?of_?year|doy|week_?of_?year|week_?number|year|yr|quarter|season)|day|week",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,11 +59,14 @@ class Look:
         Historical window of each row of the base.
     seed : int
         Of what is drawn.
+    column : callable
+        Gives the values of a column for all rows of the base.
     """
 
     fixed: Fixed
     windows: Ints | None
     seed: int
+    column: Callable[[str], pd.Series]
 
     @property
     def base(self) -> Base:
@@ -148,7 +145,7 @@ def _numeric(look: Look, name: str, before: Sequence[Moved]) -> list[Moved]:
     """Return shift, stretch and noise of a numeric column; nothing if constant."""
     earlier = {one.family: one.arms for one in before}
     base, fixed = look.base, look.fixed
-    everything = numbers(base.values(name), "numeric")
+    everything = numbers(look.column(name), "numeric")
     sd = float(np.nanstd(everything))
     values = everything[fixed.rows]
     known = np.isfinite(values)
@@ -179,7 +176,20 @@ def _numeric(look: Look, name: str, before: Sequence[Moved]) -> list[Moved]:
                 n_rows=len(fixed.rows),
             )
         )
-    return moved
+    return [*moved, _outlier(look, name, everything, sd)]
+
+
+def _outlier(look: Look, name: str, everything: Floats, sd: float) -> Moved:
+    """Return the share of rows that may read far off, on either side at random."""
+    fixed = look.fixed
+    column, values = look.base.case.columns[name], fixed.frame[name]
+    sides = drawn_noise(fixed, np.ones(len(values), dtype=bool), [look.seed, OFF])
+    far = np.nanmean(everything) + np.where(sides > 0, OFF, -OFF) * sd
+    low, high = column.range or (-np.inf, np.inf)
+    altered = pd.Series(np.clip(far, low, high), index=values.index)
+    altered = altered.mask(values.isna().to_numpy())
+    past = largest_move(outlying(everything).astype(float), look.windows)
+    return _mixed(look, name, "outlier", altered, past)
 
 
 def _dialled(
@@ -211,7 +221,7 @@ def _dialled(
 
 def _category(look: Look, name: str) -> list[Moved]:
     fixed, values = look.fixed, look.fixed.frame[name]
-    everything = look.base.values(name)
+    everything = look.column(name)
     if frequent_categories(everything).empty or len(values.dropna().unique()) == 1:
         return []
     seed = [look.seed, look.base.case.features.index(name)]
@@ -223,7 +233,7 @@ def _category(look: Look, name: str) -> list[Moved]:
 def _missing(look: Look, name: str) -> list[Moved]:
     values = look.fixed.frame[name]
     altered = values.mask(np.ones(len(values), dtype=bool))
-    missing = look.base.values(name).isna().to_numpy().astype(float)
+    missing = look.column(name).isna().to_numpy().astype(float)
     past = largest_move(missing, look.windows)
     return [_mixed(look, name, "missing", altered, past)]
 
@@ -254,23 +264,6 @@ def _mixed(
         past=past,
         n_rows=len(fixed.rows),
     )
-
-
-def is_clock(column: Column) -> bool:
-    """Return whether a column tells the time: by its kind, its unit, else its name.
-
-    Examples
-    --------
-    >>> is_clock(Column(name="sched_hour", kind="numeric"))
-    True
-    >>> is_clock(Column(name="plane_year", kind="numeric", unit="year built"))
-    False
-    """
-    if column.kind in ("categorical", "boolean"):
-        return False
-    if column.kind == "time" or column.unit is None:
-        return column.kind == "time" or CLOCK_NAME.fullmatch(column.name) is not None
-    return CLOCK_UNIT.match(column.unit) is not None
 
 
 def loss_of_unseen(look: Look, name: str) -> list[dict[str, object]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.drift._looks import CLOCK_NAME, is_clock
+from readiness.checks.drift._clocks import CLOCK_NAME, is_clock
 from readiness.checks.drift._observed_compare import Compared
 from readiness.checks.drift._observed_folds import Feature
 from readiness.checks.drift._observed_moves import (

@@ -139,4 +139,6 @@ def _axis(panel: pd.Series) -> str:
         if panel["worst_category"]
         else "share of rows replaced",
         "missing": "share of missing moved",
+        "outlier": "share of outliers moved",
+        "direction": "move along it (SD)",
     }[panel["family"]]

@@ -12,7 +12,8 @@ from readiness.errors import Reason
 from readiness.stats import empty_row, no_interval, summary_row
 from readiness.tolerance import Arm, Budget, band, budget, worst
 
-UNITS = {"mean": "SD", "scale": "SD", "noise": "SD"}  # the others are shares
+# The others are shares.
+UNITS = {"mean": "SD", "scale": "SD", "noise": "SD", "direction": "SD"}
 CALM = 0.5  # of the loss that is tolerated: columns below are named, not drawn
 
 
@@ -23,8 +24,9 @@ class Moved:
     Parameters
     ----------
     column, family : str
-        The family is ``"mean"``, ``"scale"``, ``"noise"``, ``"category"`` or
-        ``"missing"``.
+        The family is ``"mean"``, ``"scale"``, ``"noise"``, ``"category"``,
+        ``"missing"``, ``"outlier"``, or ``"direction"`` of several columns, whose
+        name then stands for the column.
     arms : tuple of Arm
         Both directions, of each category where there are several.
     sd : float

@@ -45,7 +45,7 @@ def sentences(
 
 def history_sentences(budgets: pd.DataFrame) -> list[str]:
     """Return which columns moved further between past windows than they may."""
-    moves = budgets[budgets["family"] != "scale"]
+    moves = budgets[~budgets["family"].isin(["scale", "direction"])]
     spent = moves.loc[moves["past"] == "beyond", "column"].drop_duplicates()
     far = moves.loc[moves["past"] == "beyond_support", "column"].drop_duplicates()
     said = []
@@ -104,6 +104,9 @@ def _amount(row: Mapping[Any, Any], family: str, unit: str) -> str:
     if family not in UNITS:
         said = interval(row["ci_low"], row["ci_high"], "share")
         return f"{number(row['value'], 'share')} of the rows ({said})"
+    if family == "direction":
+        said = interval(row["ci_low"], row["ci_high"], "SD")
+        return f"{number(row['value'], 'SD')} ({said})"
     said = interval(row["ci_low_in_unit"], row["ci_high_in_unit"], unit)
     own = number(row["value_in_unit"], unit)
     return f"{own} ({said}; {number(row['value'], 'SD')})"

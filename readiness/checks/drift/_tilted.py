@@ -11,7 +11,9 @@ from readiness.checks.drift._base import (
     frequent_categories,
     largest_move,
     numbers,
+    outlying,
 )
+from readiness.checks.drift._directions import Direction
 from readiness.checks.drift._report import UNITS, Moved
 from readiness.errors import NotAssessedError, Reason
 from readiness.levels import Levels, numeric_levels, share_levels
@@ -22,7 +24,9 @@ from readiness.tracing import trace
 
 MIN_EFFECTIVE_BLOCKS = 25
 FLOOR = {True: 0.3, False: 0.5}  # of the rows, by whether the metric is bounded
-GRID = {"mean": (0.25, 0.5, 0.75, 1.0), "scale": (0.25, 0.5, 0.75, 1.0)}
+MIN_OUTLIERS = 30  # rows
+QUARTERS = (0.25, 0.5, 0.75, 1.0)
+GRID = {"mean": QUARTERS, "scale": QUARTERS, "direction": QUARTERS}
 SHARE_GRID = (0.5, 1.0)
 BISECTIONS = 2
 
@@ -65,7 +69,7 @@ def _numeric(
     levels = numeric_levels(values, base.weight)
     if levels is None:
         return []
-    return [
+    moved = [
         _moved(
             base,
             name,
@@ -75,6 +79,34 @@ def _numeric(
             past=largest_move(values, windows, statistic) / levels.sd,
         )
         for family, statistic in (("mean", "mean"), ("scale", "sd"))
+    ]
+    outside = outlying(values)
+    share = share_levels(outside, base.weight)
+    if share is not None and outside.sum() >= MIN_OUTLIERS:
+        past = largest_move(outside.astype(float), windows)
+        arms = _arms(base, {"": share}, "outlier")
+        moved.append(_moved(base, name, "outlier", arms, past=past))
+    return moved
+
+
+def tilt_direction(base: Base, direction: Direction) -> list[Moved]:
+    """Return what moving the population along a direction gave; nothing if it cannot.
+
+    The move is in standard deviations of where the rows stand along the direction.
+    """
+    levels = numeric_levels(direction.place, base.weight)
+    if levels is None:
+        return []
+    return [
+        Moved(
+            column=direction.name,
+            family="direction",
+            arms=_arms(base, {"": levels}, "direction"),
+            sd=1.0,
+            unit="SD",
+            past=direction.past,
+            n_rows=len(base.rows),
+        )
     ]
 
 

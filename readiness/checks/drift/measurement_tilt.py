@@ -1,6 +1,6 @@
 """D2: how wrong the inputs may be read before the model has lost too much."""
 
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -8,8 +8,11 @@ import pandas as pd
 from readiness.case import Case
 from readiness.checks.drift._altered import fixed_rows
 from readiness.checks.drift._base import base_of, window_codes
-from readiness.checks.drift._looks import Look, alter_column, is_clock, loss_of_unseen
+from readiness.checks.drift._clocks import is_clock
+from readiness.checks.drift._directions import direction_sentences, directions
+from readiness.checks.drift._looks import Look, alter_column, loss_of_unseen
 from readiness.checks.drift._panels import describe, draw_panels
+from readiness.checks.drift._pushed import push_along
 from readiness.checks.drift._report import (
     Moved,
     base_table,
@@ -23,6 +26,7 @@ from readiness.result import Check, Limit, Measurement, Options
 from readiness.scoring import count_calls
 from readiness.stats import summary_frame
 from readiness.text import number
+from readiness.tree_splits import Trees
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +52,14 @@ WORDS = {
         up="{column} may go missing in {move}",
         down="{column} may go missing in {move}",
     ),
+    "outlier": Words(
+        up="{column} may read 5 SD off in {move}",
+        down="{column} may read 5 SD off in {move}",
+    ),
+    "direction": Words(
+        up="along the {column} the inputs may read {move} too high",
+        down="along the {column} the inputs may read {move} too low",
+    ),
 }
 
 
@@ -65,10 +77,11 @@ def measure(case: Case, options: Options) -> Measurement:
     Returns
     -------
     Measurement
-        ``mean_budget``, ``scale_budget``, ``noise_budget`` (SD moved),
-        ``category_budget``, ``missing_budget`` (share of rows altered): the smallest
-        error that misses the acceptable value; the same with ``_loss`` for the error
-        that costs the tolerated loss. Tables ``curves``, ``budgets``, ``base``,
+        ``mean_budget``, ``scale_budget``, ``noise_budget``, ``direction_budget`` (SD
+        moved), ``category_budget``, ``missing_budget``, ``outlier_budget`` (share of
+        rows altered): the smallest error that misses the acceptable value; the same
+        with ``_loss`` for the error that costs the tolerated loss. Tables ``curves``,
+        ``budgets``, ``base``,
         ``unseen`` (the loss when a category never seen stands in every row).
 
     Raises
@@ -81,7 +94,8 @@ def measure(case: Case, options: Options) -> Measurement:
     Inputs move, labels stay as they were: a broken sensor, unit or feed, not another
     population. The same rows are scored clean and altered, so the loss is paired.
     Shifts, stretches and noise stay within a declared range, and the move reported is
-    the one achieved. Wrong and missing values are mixed from one altered copy, without
+    the one achieved. Wrong, missing and outlying values (5 SD from the mean, on either
+    side) are mixed from one altered copy, without
     a draw of rows. Rows are added only while they remove more than a fifth of the
     variance; blocks cannot be added. Columns that tell the time are left out. The
     smallest useful sample is 30 blocks; moves beyond 3 SD are not tried.
@@ -90,12 +104,15 @@ def measure(case: Case, options: Options) -> Measurement:
         base = base_of(case)
         windows = window_codes(base)
 
-        @cache
-        def look(n_rows: int) -> Look:
-            fixed = fixed_rows(base, n_rows)
-            return Look(fixed=fixed, windows=windows, seed=options.seed)
+        column = lru_cache(maxsize=1)(base.values)
 
-        first, second = look(options["rows"]), partial(look, options["most_rows"])
+        def look_at(n_rows: int, trees: Trees | None = None) -> Look:
+            fixed = fixed_rows(base, n_rows, trees)
+            return Look(fixed=fixed, windows=windows, seed=options.seed, column=column)
+
+        first = look_at(options["rows"])
+        trees = first.fixed.trees
+        second = cache(partial(look_at, options["most_rows"], trees))
         moved: list[Moved] = []
         skipped: list[tuple[str, str, Reason]] = []
         unseen: list[dict[str, object]] = []
@@ -104,6 +121,11 @@ def measure(case: Case, options: Options) -> Measurement:
             moved += done
             skipped += problems
             unseen += loss_of_unseen(first, name)
+        joint = directions(base, windows)
+        for direction in joint:
+            done, problems = push_along(first.fixed, direction)
+            moved += done
+            skipped += problems
     rows = summary_rows(base, moved, skipped, families=tuple(WORDS), seed=options.seed)
     summary = summary_frame(rows)
     budgets = budget_table(base, moved, options.seed)
@@ -125,6 +147,7 @@ def measure(case: Case, options: Options) -> Measurement:
         notes=(
             opening,
             *sentences(base, summary, budgets, WORDS),
+            *direction_sentences(joint, budgets),
             *_clock_sentence(case),
         ),
     )
@@ -192,5 +215,9 @@ CHECK = Check(
         "category_loss_budget",
         "missing_budget",
         "missing_loss_budget",
+        "outlier_budget",
+        "outlier_loss_budget",
+        "direction_budget",
+        "direction_loss_budget",
     ),
 )

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from readiness.case import Case
 from readiness.checks.drift._base import base_of, window_codes
+from readiness.checks.drift._directions import direction_sentences, directions
 from readiness.checks.drift._panels import describe, draw_panels
 from readiness.checks.drift._report import (
     Moved,
@@ -13,7 +14,7 @@ from readiness.checks.drift._report import (
     summary_rows,
 )
 from readiness.checks.drift._sentences import Words, history_sentences, sentences
-from readiness.checks.drift._tilted import tilt_column
+from readiness.checks.drift._tilted import tilt_column, tilt_direction
 from readiness.errors import Reason
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import summary_frame
@@ -40,6 +41,14 @@ WORDS = {
         up="the share of missing {column} may rise by {move}",
         down="the share of missing {column} may fall by {move}",
     ),
+    "outlier": Words(
+        up="the share of outliers of {column} may rise by {move}",
+        down="the share of outliers of {column} may fall by {move}",
+    ),
+    "direction": Words(
+        up="along the {column} the population may move up by {move}",
+        down="along the {column} the population may move down by {move}",
+    ),
 }
 
 
@@ -57,10 +66,11 @@ def measure(case: Case, options: Options) -> Measurement:
     Returns
     -------
     Measurement
-        ``mean_budget``, ``scale_budget`` (SD achieved), ``category_budget``,
-        ``missing_budget`` (share of rows achieved): the smallest move that misses
-        the acceptable value; the same with ``_loss`` for the move that costs the
-        tolerated loss. Tables ``curves``, ``budgets``, ``base``.
+        ``mean_budget``, ``scale_budget``, ``direction_budget`` (SD achieved),
+        ``category_budget``, ``missing_budget``, ``outlier_budget`` (share of rows
+        achieved): the smallest move that misses the acceptable value; the same with
+        ``_loss`` for the move that costs the tolerated loss. Tables ``curves``,
+        ``budgets``, ``base``.
 
     Raises
     ------
@@ -71,8 +81,10 @@ def measure(case: Case, options: Options) -> Measurement:
     -----
     Rows are re-weighted and keep their labels: P(y | x) is assumed to stay. A numeric
     column is tilted by ``w ~ exp(a z)`` (mean) or ``exp(a z + b z²)`` at an equal mean
-    (spread), a category or the missing rows to a new share, and the curve is indexed
-    by the move achieved. The metric is the weighted one, its loss paired, its error
+    (spread), a category, the missing rows or the outliers (Tukey's fences) to a new
+    share, and the curve is indexed by the move achieved. Two directions move numeric
+    columns together: their first principal component, and that of the means of past
+    windows. The metric is the weighted one, its loss paired, its error
     summed by block. No move is reported that leaves an effective share of the rows
     below 0.3 (0.5 for unbounded metrics) or fewer than 25 effective blocks. Other
     columns move along as far as they hang together with the tilted one. Below about
@@ -93,6 +105,9 @@ def measure(case: Case, options: Options) -> Measurement:
         done, problem = tilt_column(base, name, windows, gone)
         moved += done
         skipped += problem
+    joint = directions(base, windows)
+    for direction in joint:
+        moved += tilt_direction(base, direction)
     n_rows = len(base.rows)
     rows = summary_rows(base, moved, skipped, families=tuple(WORDS), seed=options.seed)
     summary = summary_frame(rows)
@@ -113,6 +128,7 @@ def measure(case: Case, options: Options) -> Measurement:
             opening,
             *sentences(base, summary, budgets, WORDS),
             *history_sentences(budgets),
+            *direction_sentences(joint, budgets),
         ),
     )
 
@@ -166,5 +182,9 @@ CHECK = Check(
         "category_loss_budget",
         "missing_budget",
         "missing_loss_budget",
+        "outlier_budget",
+        "outlier_loss_budget",
+        "direction_budget",
+        "direction_loss_budget",
     ),
 )

@@ -1,0 +1,29 @@
+"""Which columns tell the time: no sensor reads it wrong by a part of its spread."""
+
+import re
+
+from readiness.columns import Column
+
+CLOCK_UNIT = re.compile(r"(hour|minute|second|day|week|month)s? (of|after|since)\b")
+CLOCK_NAME = re.compile(
+    r"(.*[_ ])?(hour|hr|minute|month|mnth|week_?day|day_?of_?week|dow|day_?of_?month|"
+    r"day_?of_?year|doy|week_?of_?year|week_?number|year|yr|quarter|season)|day|week",
+    re.IGNORECASE,
+)
+
+
+def is_clock(column: Column) -> bool:
+    """Return whether a column tells the time: by its kind, its unit, else its name.
+
+    Examples
+    --------
+    >>> is_clock(Column(name="sched_hour", kind="numeric"))
+    True
+    >>> is_clock(Column(name="plane_year", kind="numeric", unit="year built"))
+    False
+    """
+    if column.kind in ("categorical", "boolean"):
+        return False
+    if column.kind == "time" or column.unit is None:
+        return column.kind == "time" or CLOCK_NAME.fullmatch(column.name) is not None
+    return CLOCK_UNIT.match(column.unit) is not None
