@@ -124,6 +124,7 @@ def _duckdb(question: Question) -> Iterator[pa.RecordBatchReader]:
 
     with duckdb.connect(_path(question.url), read_only=True) as connection:
         question.cancels.append(connection.interrupt)
+        connection.execute("SET TimeZone = 'UTC'")  # not this machine's
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         if len(connection.extract_statements(question.query)) != 1:

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,34 @@ def test_policy_without_content_but_a_comment_is_empty(tmp_path: Path) -> None:
 
     assert policy.tier is None
     assert policy.limits == {}
+
+
+SOURCES = Path(__file__).parents[1] / "docs" / "sources.md"
+BLOCKS = re.findall(r"```toml\n(.*?)```", SOURCES.read_text("utf-8"), re.DOTALL)
+SOURCE = re.compile(r"^(?:reference|training|current) *= .*$", re.MULTILINE)
+LINES = sorted({*SOURCE.findall("".join(BLOCKS))})
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_source_of_the_page_is_one(line: str, tmp_path: Path) -> None:
+    text = MINIMAL.replace('reference = "reference.parquet"', line)
+    if not line.startswith("reference"):
+        text += 'reference = "reference.parquet"\n'
+
+    read_case(write(tmp_path, text))
+
+    assert len(LINES) > 10
+
+
+def test_every_column_of_the_page_may_be_declared(tmp_path: Path) -> None:
+    declared = {
+        name: keys
+        for block in BLOCKS
+        for name, keys in re.findall(r"\[columns\.(\w+)\]\n(\w.*)", block)
+    }
+    sections = [f"[columns.{name}]\n{keys}\n" for name, keys in declared.items()]
+
+    case = read_case(write(tmp_path, MINIMAL + "".join(sections)))
+
+    assert case.columns["booked"].format == "%d.%m.%Y %H:%M"
+    assert set(case.columns) == {"booked", "zip", "price"}

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from readiness.case import load_case
@@ -227,6 +228,17 @@ def test_sqlite_types_come_from_all_rows(tmp_path: Path) -> None:
 
     pd.testing.assert_frame_equal(found, rows, check_dtype=False)
     assert found['real "x"'].dtype == "float64"
+
+
+def test_times_of_duckdb_do_not_depend_on_the_zone_of_the_machine(
+    tmp_path: Path,
+) -> None:
+    query = "SELECT TIMESTAMPTZ '2026-02-03 04:05:00+01' AS at"
+
+    path = _spooled(_duckdb(tmp_path), tmp_path, query)
+
+    assert pq.read_schema(path).field("at").type == pa.timestamp("us", "UTC")
+    assert _read(path)["at"].tolist() == [pd.Timestamp("2026-02-03 03:05", tz="UTC")]
 
 
 HOSTILE = 'x"; DROP TABLE flights; --'
