@@ -1,4 +1,4 @@
-"""Measure the profile of two tables beside pandas, Polars and the mere decoding.
+"""Measure the profile of two tables beside DuckDB, Polars, pandas and mere decoding.
 
 Flights with their weather, drawn with replacement; continuous columns are jittered, so
 that no dictionary helps the reader. Half of the rows are the reference, half current.
@@ -24,14 +24,16 @@ from readiness import __version__
 from readiness.flights import FEATURES, demo_case, user_cache
 
 TITLE = "## The profile of two tables, by their size"
-SIDES = ("decode", "ours", "polars", "pandas")
+SIDES = ("decode", "ours", "polars", "duckdb", "pandas")
 WORDS = {
     "decode": "pyarrow, decoding alone",
     "ours": "readiness: counts, moments, 1,024 edges, distinct values, categories",
     "polars": "Polars, streaming, by hand: 20 edges, approximate distinct values",
+    "duckdb": "DuckDB, SQL: 20 edges, approximate distinct values",
     "pandas": "pandas and numpy: 20 edges, seven quantiles, distinct values",
 }
 FILE_ROWS, GROUP_ROWS = 1_000_000, 250_000
+BESIDE = ("scheduled", "tailnum", "late")
 JITTERED = ("temp", "dewp", "humid", "wind_speed", "wind_gust", "pressure", "distance")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -41,7 +43,11 @@ def write_rows(folder: Path, n_rows: int) -> None:
     if (folder / "done").exists():
         return
     source = pq.read_table(
-        demo_case().with_name("current.parquet"), columns=[*FEATURES]
+        demo_case().with_name("current.parquet"), columns=[*FEATURES, *BESIDE]
+    )
+    minute = source.schema.get_field_index("scheduled")
+    source = source.set_column(
+        minute, "scheduled", source.column("scheduled").cast("int64")
     )
     rng = np.random.default_rng(7)
     for name in ("reference", "current"):
@@ -134,6 +140,28 @@ def polars(folder: Path) -> None:
         rows.select(asked).collect(engine="streaming")
         for name in (one for one, kind in kinds.items() if kind != "numeric"):
             rows.group_by(name).len().collect(engine="streaming")
+
+
+def duckdb(folder: Path) -> None:
+    """Ask the same of DuckDB, in the shape of SQL that was the fastest."""
+    import duckdb as engine  # noqa: PLC0415 (a side of its own)
+
+    edges, kinds = edges_of(folder), kinds_of(folder / "reference-000.parquet")
+    for table in ("reference", "current"):
+        rows = f"read_parquet('{folder}/{table}-*.parquet')"
+        asked = [
+            f"count({name}), min({name}), max({name}), avg({name}), stddev({name}), "
+            f"approx_count_distinct({name}), histogram({name}, {cuts})"
+            for name, cuts in edges.items()
+        ]
+        several = [f"SELECT count(*), {', '.join(asked)} FROM {rows}"]  # noqa: S608 (own names)
+        several += [
+            f"SELECT {name}, count(*) FROM {rows} GROUP BY {name}"  # noqa: S608 (own names)
+            for name, kind in kinds.items()
+            if kind != "numeric"
+        ]
+        for query in several:
+            engine.sql(query).fetchall()
 
 
 def pandas(folder: Path) -> None:
