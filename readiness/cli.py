@@ -1,5 +1,6 @@
 """The command line: arguments only; every command is one call."""
 
+import datetime as dt
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_ERROR = 3  # a usage error too: 2 means INCOMPLETE
 EXIT_SIGNAL = 128  # plus the number of the signal
 TRACEBACK_VARIABLE = "READINESS_TRACEBACK"
+NO_HISTORY = (Reason.HISTORY_BUSY, Reason.HISTORY_NEWER, Reason.STORAGE)
 ANY_PATH = click.Path(path_type=Path)
 
 
@@ -39,6 +41,7 @@ def demo(out: Path) -> int:
     summary = starter.demo(out, progress=show_progress())
     click.echo(f"readiness run would have returned {summary.exit_code}.")
     code = tell(summary)
+    _remind(out, summary)
     return code if code >= EXIT_ERROR else 0
 
 
@@ -83,7 +86,9 @@ def run(case: Path, only: str, **values: object) -> int:
     given = {name: value for name, value in values.items() if value is not None}
     dimensions = [part.strip() for part in only.split(",") if part.strip()]
     summary = run_review(case, only=dimensions, progress=show_progress(), **given)  # type: ignore[arg-type]  # click checked the types
-    return tell(summary)
+    code = tell(summary)
+    _remind(Path(str(values["out"])), summary)
+    return code
 
 
 @commands.command()
@@ -98,19 +103,87 @@ def plan(folder: Path, out: Path) -> int:
 
 
 @commands.command()
+@click.argument("folder", metavar="RUN", type=ANY_PATH)
+@click.option("--role", help="Who decides.")
+@click.option("--decision", type=click.Choice(["go", "go-with-conditions", "no-go"]))
+@click.option("--note", help="Why; or how a condition was met.")
+@click.option(
+    "--condition", "conditions", multiple=True, help='"text|owner|2027-01-31"; repeat.'
+)
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day of it.")
+@click.option("--done", type=int, help="Number of a condition that is met.")
+@click.option("--list", "listed", is_flag=True, help="Show what was signed.")
+def sign(
+    folder: Path, *, until: dt.datetime | None, listed: bool, **values: object
+) -> int:
+    """Sign a published RUN, beside it; or list what was signed on its case."""
+    from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
+
+    if not listed:
+        day = until.date() if until else None
+        click.echo(meeting.decide(folder, until=day, **values))  # type: ignore[arg-type]  # click checked the types
+        return 0
+    lines, code = meeting.standing_lines(folder.absolute().parent)
+    click.echo("\n".join(lines) or "nothing was signed")
+    return code
+
+
+@commands.command()
+@click.argument("before", type=ANY_PATH)
+@click.argument("after", type=ANY_PATH)
+@click.option("--out", type=ANY_PATH, help="Write the comparison as a page.")
+@click.option("--gate", is_flag=True, help="Exit 1 when a required finding got worse.")
+def compare(before: Path, after: Path, out: Path | None, *, gate: bool) -> int:
+    """Compare the run BEFORE with the run AFTER: what got worse first."""
+    from readiness import compare as runs  # noqa: PLC0415 (not needed elsewhere)
+
+    comparison = runs.compare_runs(before, after)
+    for line in runs.comparison_lines(comparison):
+        click.echo(line)
+    if out is not None:
+        from readiness.compare_page import compare_page  # noqa: PLC0415 (heavy)
+
+        runs.write_page(out, compare_page(comparison))
+        click.echo(f"{out}")
+    return comparison.gate if gate else 0
+
+
+@commands.command()
 @click.argument("folder", type=ANY_PATH, default="runs")
 @click.option("--reindex", is_flag=True, help="Rebuild it from the run directories.")
-def history(folder: Path, *, reindex: bool) -> int:
+@click.option("--html", type=ANY_PATH, help="Write the page of a case.")
+@click.option("--case", "case_name", help="Which case; default the only one.")
+@click.option("--gate", is_flag=True, help="Exit 1 when a condition is overdue.")
+def history(
+    folder: Path, html: Path | None, case_name: str | None, *, reindex: bool, gate: bool
+) -> int:
     """List the runs in FOLDER."""
     from readiness import history as index  # noqa: PLC0415 (not needed elsewhere)
 
     if reindex:
         click.echo(f"{index.reindex(folder)} runs", err=True)
-    for row in index.read_history(folder):
+    rows = [
+        one for one in index.read_history(folder) if case_name in {None, one.case_name}
+    ]
+    for row in rows:
         outcome = f"{row.outcome} {row.reason}" if row.reason else row.outcome
         fields = (row.run_id, row.case_name, row.status, outcome, row.headline)
         click.echo("\t".join(fields))
-    return 0
+    if html is not None:
+        from readiness.history_page import write_history  # noqa: PLC0415 (heavy)
+
+        write_history(folder, html, case_name)
+    return _gate(folder, [one.case_name for one in rows]) if gate else 0
+
+
+def _gate(folder: Path, names: list[str]) -> int:
+    """Tell which conditions of the cases are overdue; return the exit code."""
+    from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
+
+    lines = meeting.overdue_lines(folder, list(dict.fromkeys(names)))
+    for line in lines:
+        click.echo(line)
+    return meeting.OVERDUE_CODE if lines else 0
 
 
 @commands.command()
@@ -158,6 +231,15 @@ def tell(summary: "RunSummary") -> int:
     if summary.reason:
         complain(summary.reason, summary.message.removeprefix("No verdict. "))
     return summary.exit_code
+
+
+def _remind(out: Path, summary: "RunSummary") -> None:
+    """Renew the history page, and say what of a sign-off needs a person."""
+    if summary.exit_code < EXIT_SIGNAL and summary.reason not in NO_HISTORY:
+        from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
+
+        for line in meeting.after_run(out, summary.run_id):
+            click.echo(f"note: {line}", err=True)
 
 
 def _leave_on_signals() -> None:

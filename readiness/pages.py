@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from readiness import __version__
 from readiness.inert import CSP, assert_inert
 from readiness.notebook_page import Rendered, Run, make_exporter, render
 from readiness.result import CheckResult, Finding, Status, result_from_dict
@@ -17,7 +18,13 @@ from readiness.verdict_lines import Link
 from readiness.verdict_page import Card, view
 from readiness.words import limit_words, metric_words, reason_words
 
-__all__ = ["assert_inert", "render_index", "render_notebook", "render_pages"]
+__all__ = [
+    "assert_inert",
+    "render_index",
+    "render_notebook",
+    "render_page",
+    "render_pages",
+]
 SHOWN_PACKAGES = ("numpy", "pandas", "scikit-learn", "scipy", "shap", "pyarrow")
 
 
@@ -59,6 +66,20 @@ def render_notebook(
 ) -> str:
     """Return the page of one executed notebook; as `render_pages`."""
     return _rendered(results, {name: notebook})[name].page
+
+
+def render_page(template: str, **names: Any) -> str:  # noqa: ANN401 (what templates use)
+    """Return a page about several runs, from one of our templates.
+
+    Raises
+    ------
+    RunError
+        When it would not be inert.
+    """
+    page = _environment().get_template(template)
+    text = str(page.render(csp=CSP, style=_style(), readiness=__version__, **names))
+    assert_inert(text)
+    return text
 
 
 def _rendered(

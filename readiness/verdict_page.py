@@ -80,15 +80,12 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
     checks = [result_from_dict(one) for one in results["checks"]]
     found = [(check, one) for check in checks for one in check.findings]
     blocks = blocks_called(results["facts"], checks)
-    outcome = Outcome(results["outcome"])
     sections = tuple(_sections(checks, found, blocks, link))
-    word = OUTCOME_WORDS[outcome]
-    if outcome is Outcome.PASS and any(_is_caveat(one) for _, one in found):
-        word = WITH_CONDITIONS
+    word, shape = outcome_word(results, checks)
     return {
         "results": results,
-        "word": MONITOR_WORDS[word] if _is_monitor(results) else word,
-        "shape": OUTCOME_SHAPES[word],
+        "word": word,
+        "shape": shape,
         "sentence": str(results["headline"]),
         "counts": _counts(one.status for one in checks),
         "sections": [one for one in sections if one.lines],
@@ -101,6 +98,19 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "factors": _factors(found),
         "model_calls": sum(one.model_calls for one in checks),
     }
+
+
+def outcome_word(
+    results: Mapping[str, Any], checks: Sequence[CheckResult]
+) -> tuple[str, str]:
+    """Return the verdict in the word a committee reads, and the shape beside it."""
+    outcome = Outcome(results["outcome"])
+    word = OUTCOME_WORDS[outcome]
+    findings = (one for check in checks for one in check.findings)
+    if outcome is Outcome.PASS and any(_is_caveat(one) for one in findings):
+        word = WITH_CONDITIONS
+    shown = MONITOR_WORDS[word] if _is_monitor(results) else word
+    return shown, OUTCOME_SHAPES[word]
 
 
 def _is_monitor(results: Mapping[str, Any]) -> bool:

@@ -1,0 +1,125 @@
+"""PUBLISH: published runs read back, and what one rests on that another does not."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from readiness.errors import Reason, RunError
+from readiness.manifest import verify
+from readiness.text import printable
+
+NOTHING = "none"
+HASH_CHARS = 12
+KINDS = {"case": "case file", "policy": "policy", "model": "model", "fit": "model"}
+Differences = tuple[tuple[str, str, str, str], ...]  # kind, what, before, after
+
+
+def published_results(folder: Path) -> dict[str, Any]:
+    """Return the results of a published run that is what was published.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A run directory.
+
+    Raises
+    ------
+    RunError
+        ALTERED when a file of the run differs from its manifest; USAGE when the
+        folder is no published run.
+    """
+    altered = verify(folder)
+    if altered:
+        msg = (
+            f"The run {folder.name!r} is not what was published ({altered[0]}). "
+            "Run the review again."
+        )
+        raise RunError(msg, Reason.ALTERED)
+    try:
+        results = json.loads((folder / "results.json").read_text("utf-8"))
+        known = isinstance(results["checks"], list) and results["run_id"]
+    except (OSError, ValueError, KeyError, TypeError):
+        known = False
+    if not known:
+        msg = f"{folder.name!r} must be the folder of a run with its results.json."
+        raise RunError(msg, Reason.USAGE)
+    return dict(results)
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differences:
+    """Return what two runs do not have in common.
+
+    Parameters
+    ----------
+    before, after : mapping
+        The content of two results.json.
+
+    Returns
+    -------
+    tuple of (kind, what, before, after)
+        ``kind`` is ``model``, ``data``, ``current rows``, ``policy``, ``case file``,
+        ``checks``, ``options`` or ``software``; hashes are shortened.
+    """
+    old, new = _rests_on(before), _rests_on(after)
+    return tuple(
+        (kind, what, old.get((kind, what), NOTHING), new.get((kind, what), NOTHING))
+        for kind, what in dict.fromkeys([*new, *old])
+        if old.get((kind, what)) != new.get((kind, what))
+    )
+
+
+def kinds(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the kinds of `differences`, each once."""
+    return tuple(dict.fromkeys(kind for kind, *_ in differences(before, after)))
+
+
+def shared_tables(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[str, ...]:
+    """Return the names of the tables that are the same file in both runs."""
+    old, new = (one["facts"].get("tables") or {} for one in (before, after))
+    return tuple(
+        name
+        for name in new
+        if name in old and new[name]["sha256"] == old[name]["sha256"] is not None
+    )
+
+
+def _rests_on(results: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    found = {
+        (_kind(name), name): _short(sha256)
+        for name, sha256 in results["inputs"].items()
+    }
+    facts, policy = results["facts"], results["policy"]
+    if facts.get("model_sha256"):
+        found["model", "model"] = _short(facts["model_sha256"])
+    found["model", "acceptable value"] = str(facts.get("acceptable"))
+    found["policy", "tier"] = str(policy["tier"])
+    found["policy", "limits set by the file"] = str(policy["limits_set"])
+    found["policy", "waivers"] = str(policy["waivers"])
+    for name in ("profile", "seed"):
+        found["options", name] = str(results[name])
+    found["options", "reviewed"] = ", ".join(results["only"]) or "everything"
+    measured_with = results["environment"]
+    found["software", "readiness"] = (
+        f"{measured_with['readiness']} ({_short(measured_with['code_sha256'])})"
+    )
+    found["software", "Python"] = str(measured_with["python"])
+    for name, version in measured_with.get("packages", {}).items():
+        found["software", name] = str(version)
+    return found
+
+
+def _kind(name: str) -> str:
+    """Return which part of a case an input belongs to, by its name there."""
+    first = name.partition(" ")[0]
+    if first in {"notebook", "check"}:
+        return "checks"
+    if first == "current":
+        return "current rows"
+    return KINDS.get(name, "data")
+
+
+def _short(sha256: str | None) -> str:
+    return printable(sha256 or NOTHING)[:HASH_CHARS]

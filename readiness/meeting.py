@@ -1,0 +1,159 @@
+"""PUBLISH: what the commands of the review meeting do and say, line by line."""
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from readiness.errors import ReadinessError, Reason, RunError
+from readiness.history import read_history
+from readiness.markup import terminal_text
+from readiness.sign import close_condition, sign
+from readiness.signoffs import Condition, Standing, read_standing, today_utc
+
+OVERDUE_CODE = 1
+
+
+def decide(
+    run: Path,
+    *,
+    role: str | None,
+    decision: str | None,
+    note: str | None,
+    conditions: Sequence[str],
+    until: dt.date | None,
+    done: int | None,
+) -> str:
+    """Sign a run, or mark a condition as done; return what was written, in one line.
+
+    Raises
+    ------
+    RunError
+        As `sign.sign` and `sign.close_condition`; USAGE when an option is missing.
+    """
+    if role is None or note is None or (decision is None) == (done is None):
+        msg = (
+            "Give --role, --note, and one of --decision and --done. "
+            "To read what was signed: readiness sign RUN --list."
+        )
+        raise RunError(msg, Reason.USAGE)
+    if done is not None:
+        if conditions or until is not None:
+            msg = "--condition and --until belong to a decision, not to --done."
+            raise RunError(msg, Reason.USAGE)
+        closed = close_condition(run, done, role=role, note=note)
+        said = terminal_text(f"done: condition {closed.number}, {closed.text}")
+    else:
+        sign(
+            run,
+            role=role,
+            decision=str(decision),
+            note=note,
+            conditions=conditions,
+            until=until,
+        )
+        said = terminal_text(f"signed: {decision} by {role} on {run.absolute().name}")
+    folder = run.absolute().parent
+    problem = _refresh(folder.parent, folder.name)
+    return f"{said}; {problem}" if problem else said
+
+
+def standing_lines(
+    case_folder: Path, today: dt.date | None = None
+) -> tuple[list[str], int]:
+    """Return what was signed on a case, and 1 when a condition is overdue, else 0."""
+    today = today or today_utc()
+    standing = read_standing(case_folder.absolute(), today)
+    lines = [
+        "\t".join(
+            terminal_text(part)
+            for part in (
+                one.signed_utc,
+                one.run_id,
+                one.decision,
+                one.role,
+                f"void: {' '.join(one.void)}" if one.void else "holds",
+                one.note,
+            )
+        )
+        for one in standing.sign_offs
+    ]
+    lines += [_condition_line(one, today) for one in standing.conditions]
+    return lines, OVERDUE_CODE if standing.overdue(today) else 0
+
+
+def overdue_lines(out: Path, cases: Sequence[str]) -> list[str]:
+    """Return one line per overdue condition of the cases."""
+    today = today_utc()
+    return [
+        f"{terminal_text(name)}\t{_condition_line(one, today)}"
+        for name in cases
+        for one in read_standing(out.absolute() / name, today).overdue(today)
+    ]
+
+
+def after_run(out: Path, run_id: str) -> list[str]:
+    """Renew the history page of the case just run; return what people should know.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder of all runs.
+    run_id : str
+        The run that just ended; one that is not in the history changes nothing.
+
+    Returns
+    -------
+    list of str
+        Overdue conditions, approvals that no longer hold, and what kept the page from
+        being written. Nothing is raised: the run is published already.
+    """
+    try:
+        names = [one.case_name for one in read_history(out) if one.run_id == run_id]
+        if not names:
+            return []
+        standing = read_standing(out.absolute() / names[0], today_utc())
+    except ReadinessError as error:
+        return [terminal_text(error)]
+    problem = _refresh(out.absolute(), names[0])
+    return [*_reminders(standing), *([problem] if problem else [])]
+
+
+def _reminders(standing: Standing) -> list[str]:
+    today = today_utc()
+    lines = [
+        f"Condition {one.number} is overdue since {one.due}, owner "
+        f"{terminal_text(one.owner)}: {terminal_text(one.text)}"
+        for one in standing.overdue(today)
+    ]
+    if standing.sign_offs and all(one.void for one in standing.sign_offs):
+        last = standing.sign_offs[-1]
+        lines.append(
+            terminal_text(
+                f"No decision holds. The last was {last.decision} by {last.role}: "
+                f"{' '.join(last.void)}"
+            )
+        )
+    return lines
+
+
+def _refresh(out: Path, case_name: str) -> str:
+    """Write the history page of a case; return what kept it from being written."""
+    try:
+        from readiness.history_page import refresh  # noqa: PLC0415 (brings nbconvert)
+
+        refresh(out, case_name)
+    except Exception as error:  # noqa: BLE001 (the run stands, whatever its page meets)
+        said = terminal_text(f"{type(error).__name__}: {error}")
+        return f"The history page could not be written: {said}"
+    return ""
+
+
+def _condition_line(one: Condition, today: dt.date) -> str:
+    fields = (
+        f"condition {one.number}",
+        one.state(today),
+        one.due.isoformat(),
+        one.owner,
+        one.text,
+    )
+    return "\t".join(terminal_text(part) for part in fields)
