@@ -11,6 +11,7 @@ from readiness.decoding import require_decoded
 from readiness.errors import InputError, Reason
 from readiness.sources import open_parquet
 from readiness.spans import Span
+from readiness.spools import SUFFIX, read_spool
 
 BATCH_ROWS = 65_536
 # Wide tables get shorter batches, so that a batch stays below about 130 MB.
@@ -27,7 +28,7 @@ class Piece:
     n_rows : int
         Rows it gives.
     path, group : pathlib.Path or None, int
-        The file and the number of the row group in it.
+        The file and the number of the row group, or batch, in it.
     rows : pyarrow.Table or None
         Rows in memory, in place of a file.
     span : Span or None
@@ -152,6 +153,8 @@ def read_row_group(
     """
     thin = {name for name in piece.thin if name in wanted}
     try:
+        if path.suffix == SUFFIX:  # only ours get this far
+            return read_spool(path, piece.group, wanted, coded)
         with open_parquet(path, sorted(thin.union(coded))) as file:
             # Pieces are read side by side: more threads would only hold memory.
             rows = file.read_row_group(piece.group, columns=wanted, use_threads=False)

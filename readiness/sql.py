@@ -14,7 +14,7 @@ import pyarrow as pa
 from readiness.cache import cached
 from readiness.errors import InputError, Reason
 from readiness.source_config import FileSource, SqlSource
-from readiness.sources import write_stream
+from readiness.spools import SUFFIX, write_spool
 from readiness.sql_readers import Question, read_sqlite_typed, reader_of
 from readiness.sql_stream import streamed
 
@@ -23,7 +23,7 @@ MAX_ROWS = 1_000_000_000
 
 
 def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
-    """Write what a query returns as Parquet once per run, streamed.
+    """Write what a query returns as an Arrow file once per run, streamed.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
     Returns
     -------
     pathlib.Path
-        The Parquet file, complete.
+        The file, complete.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def spool_sql(source: SqlSource, base: Path, name: str, folder: Path) -> Path:
     """
     key = hashlib.sha256(f"{source.connection}\n{source.sql}".encode()).hexdigest()
     produce = partial(_produce, source, base, name)
-    return cached(folder, f"sql-{key[:32]}.parquet", produce)
+    return cached(folder, f"sql-{key[:32]}{SUFFIX}", produce)
 
 
 def _produce(source: SqlSource, base: Path, name: str, path: Path) -> None:
@@ -71,13 +71,13 @@ def _produce(source: SqlSource, base: Path, name: str, path: Path) -> None:
     try:
         try:
             with streamed(reader_of(url), question) as reader:
-                write_stream(_plain(reader), path)
+                write_spool(_plain(reader), path)
         except OSError as cause:
             if "Type mismatch" not in str(cause):
                 raise
             again = replace(question, cancels=[])
             with streamed(read_sqlite_typed, again) as reader:
-                write_stream(_plain(reader), path)
+                write_spool(_plain(reader), path)
     except ImportError as cause:
         msg = (
             f"The {name} table comes from a database, whose driver {cause.name!r} is "
@@ -137,6 +137,8 @@ def _plain(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
 
 
 def _plain_type(one: pa.Field) -> pa.DataType:
+    if pa.types.is_dictionary(one.type):
+        return one.type.value_type
     if not isinstance(one.type, pa.BaseExtensionType):
         return one.type
     # PostgreSQL's numeric comes as text, because it has no bounds.
@@ -154,10 +156,14 @@ def _plain_batches(
             msg = f"it has more than {MAX_ROWS} rows"
             raise ValueError(msg)
         arrays = [
-            one.storage.cast(kind) if isinstance(one, pa.ExtensionArray) else one
+            _stored(one).cast(kind)
             for one, kind in zip(batch.columns, schema.types, strict=True)
         ]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _stored(values: pa.Array) -> pa.Array:
+    return values.storage if isinstance(values, pa.ExtensionArray) else values
 
 
 def masked(text: str, url: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from readiness.sql_readers import Question, Reading
 
-AHEAD = 4  # batches that may wait to be written
+AHEAD = 2  # batches that may wait to be written
 PATIENCE_S = 2.0  # for a query that was told to end
 TICK_S = 0.1
 

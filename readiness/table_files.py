@@ -9,18 +9,25 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from readiness.config import ColumnSection
 from readiness.csv_files import spool_csv
 from readiness.decoding import require_plausible, thin_texts
 from readiness.errors import CaseError
+from readiness.opened_files import (
+    OpenedFile,
+    opened_file,
+    reaches,
+    sides_of_groups,
+    with_constants,
+)
 from readiness.partitions import partition_columns
 from readiness.pieces import Piece, read_piece
-from readiness.schemas import common_schema, nulls_by_statistics
+from readiness.schemas import clean_schema, common_schema, nulls_by_statistics
 from readiness.source_config import FileSource
-from readiness.sources import file_format, find_files, hash_files, open_parquet
-from readiness.spans import Span, nanoseconds, side_of_group, span_of
+from readiness.sources import file_format, find_files, hash_files
+from readiness.spans import Span, span_of
+from readiness.spools import describe_spool, is_spool
 
 OUTSIDE, NO_TIME = "outside_span", "no_time"
 
@@ -53,19 +60,6 @@ class FoundFiles:
     left_out: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _File:
-    path: Path
-    stored: Path
-    schema: pa.Schema
-    about: pq.FileMetaData
-    constants: Mapping[str, pa.Scalar]
-
-    @property
-    def groups(self) -> list[pq.RowGroupMetaData]:
-        return [self.about.row_group(n) for n in range(self.about.num_row_groups)]
-
-
 def files_in_span(
     source: FileSource, base: Path, name: str, time: str | None
 ) -> list[Path]:
@@ -93,11 +87,11 @@ def files_in_span(
     kept = []
     for path, constants in zip(paths, values, strict=True):
         if file_format(path) == "parquet":
-            file = _opened(path, path, constants)
+            file = opened_file(path, path, constants)
             added = [one for one in extra if one.name not in file.schema.names]
-            file = _with(file, added)
+            file = with_constants(file, added)
             fields = pa.schema([*file.schema, *added])
-            if not _reaches(file, _span(source, time, fields, name)):
+            if not reaches(file, _span(source, time, fields, name)):
                 continue
         kept.append(path)
     return kept
@@ -131,10 +125,12 @@ def find_table_files(
         As `tables.load_table`.
     """
     paths = find_files(source.path, base, name)
+    if len(paths) == 1 and is_spool(paths[0], work):
+        return _spooled(paths[0], name)
     texts = {n for n, one in columns.items() if one.format == "text"}
     extra, values = partition_columns(paths, frozenset(texts), name)
     files = [
-        _opened(path, _stored(path, source, work, columns), constants)
+        opened_file(path, _stored(path, source, work, columns), constants)
         for path, constants in zip(paths, values, strict=True)
     ]
     for file in files:
@@ -143,12 +139,12 @@ def find_table_files(
             require_plausible(file.about, file.stored)
     schema = common_schema([file.schema for file in files], paths, name)
     added = [one for one in extra if one.name not in schema.names]
-    files = [_with(one, added) for one in files]
+    files = [with_constants(one, added) for one in files]
     schema = pa.schema([*schema, *added], schema.metadata)
     asked = source.since is not None or source.until is not None
     span = _span(source, time, schema, name) if asked else None
     if span is not None:
-        reached = [one for one in files if _reaches(one, span)]
+        reached = [one for one in files if reaches(one, span)]
         skipped = sum(one.about.num_rows for one in files)
         skipped -= sum(one.about.num_rows for one in reached)
         files = reached
@@ -166,6 +162,20 @@ def find_table_files(
     )
 
 
+def _spooled(path: Path, name: str) -> FoundFiles:
+    """Return what a database gave, as `spools.write_spool` kept it."""
+    schema, n_rows, nulls = describe_spool(path)
+    pieces = [Piece(n_rows=n, path=path, group=at) for at, n in enumerate(n_rows)]
+    return FoundFiles(
+        paths=(path,),
+        sha256=hash_files([path]),
+        schema=clean_schema(schema, name),
+        pieces=tuple(one for one in pieces if one.n_rows),
+        nulls=nulls,
+        left_out={},
+    )
+
+
 def _stored(
     path: Path,
     source: FileSource,
@@ -175,22 +185,6 @@ def _stored(
     if file_format(path) == "parquet":
         return path
     return spool_csv(path, hash_files([path]), work, source, columns)
-
-
-def _opened(path: Path, stored: Path, constants: Mapping[str, pa.Scalar]) -> _File:
-    with open_parquet(stored) as file:
-        return _File(
-            path=path,
-            stored=stored,
-            schema=file.schema_arrow,
-            about=file.metadata,
-            constants=constants,
-        )
-
-
-def _with(file: _File, added: Sequence[pa.Field]) -> _File:
-    """Return the file with those values of its folders that it does not hold itself."""
-    return replace(file, constants={f.name: file.constants[f.name] for f in added})
 
 
 def _span(source: FileSource, time: str | None, schema: pa.Schema, name: str) -> Span:
@@ -204,32 +198,14 @@ def _span(source: FileSource, time: str | None, schema: pa.Schema, name: str) ->
     return span_of(source.since, source.until, schema.field(time), name)
 
 
-def _places(file: _File) -> dict[str, int]:
-    if not file.about.num_row_groups:
-        return {}
-    group = file.about.row_group(0)
-    return {group.column(n).path_in_schema: n for n in range(group.num_columns)}
-
-
-def _reaches(file: _File, span: Span) -> bool:
-    """Return whether a file may hold rows of the span."""
-    if span.column in file.constants:
-        value = file.constants[span.column].as_py()
-        if value is None:
-            return False
-        return span.side(nanoseconds(value), nanoseconds(value)) != "outside"
-    places = _places(file)
-    return any(side_of_group(span, one, places) != "outside" for one in file.groups)
-
-
 def _cut(
-    files: Sequence[_File], schema: pa.Schema, span: Span | None
+    files: Sequence[OpenedFile], schema: pa.Schema, span: Span | None
 ) -> tuple[list[Piece], Counter[str]]:
     """Return the row groups that hold rows of the span, and the rows left out."""
     whole = [piece for file in files for piece in _pieces(file)]
     if span is None:
         return whole, Counter()
-    sides = [side for file in files for side in _sides(file, span)]
+    sides = [side for file in files for side in sides_of_groups(file, span)]
     field = pa.schema([schema.field(span.column)])
     unsure = [n for n, side in enumerate(sides) if side == "unknown"]
     counted = partial(_counted, span=span, field=field)
@@ -248,15 +224,6 @@ def _cut(
     return pieces, left_out
 
 
-def _sides(file: _File, span: Span) -> Iterator[str]:
-    if span.column in file.constants:  # the file was kept: all of its rows are inside
-        yield from ("inside" for _ in file.groups)
-        return
-    places = _places(file)
-    for group in file.groups:
-        yield side_of_group(span, group, places)
-
-
 def _counted(piece: Piece, span: Span, field: pa.Schema) -> tuple[int, int]:
     """Return how many rows of a piece lie inside, and how many have no time."""
     batches = read_piece(piece, field, {})
@@ -264,7 +231,7 @@ def _counted(piece: Piece, span: Span, field: pa.Schema) -> tuple[int, int]:
     return int(pc.sum(span.mask(times)).as_py() or 0), times.null_count
 
 
-def _pieces(file: _File) -> Iterator[Piece]:
+def _pieces(file: OpenedFile) -> Iterator[Piece]:
     texts = [
         n
         for n in range(file.about.num_columns)
@@ -281,7 +248,9 @@ def _pieces(file: _File) -> Iterator[Piece]:
         )
 
 
-def _nulls(files: Sequence[_File], pieces: Sequence[Piece]) -> dict[str, int | None]:
+def _nulls(
+    files: Sequence[OpenedFile], pieces: Sequence[Piece]
+) -> dict[str, int | None]:
     """Return what the statistics tell; nothing of a column that a cut may change."""
     groups = [group for file in files for group in file.groups]
     read = [group for group, one in zip(groups, pieces, strict=True) if one.n_rows]

@@ -8,7 +8,6 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from readiness.case import load_case
@@ -74,7 +73,7 @@ def _spooled(url: str, folder: Path, query: str = QUERY) -> Path:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    table = load_table(str(path), path.parent, "reference")
+    table = load_table(str(path), path.parent, "reference", work=path.parent)
     return pd.concat([table.frame(one) for one in table.batches()], ignore_index=True)
 
 
@@ -106,7 +105,7 @@ def test_long_answers_stream_in_pieces(tmp_path: Path) -> None:
 
     path = _spooled(url, tmp_path, "SELECT range AS n FROM range(400000)")
 
-    table = load_table(str(path), tmp_path, "reference")
+    table = load_table(str(path), tmp_path, "reference", work=path.parent)
     assert table.n_rows == 400_000
     assert len(table.pieces) >= 3
 
@@ -237,7 +236,7 @@ def test_times_of_duckdb_do_not_depend_on_the_zone_of_the_machine(
 
     path = _spooled(_duckdb(tmp_path), tmp_path, query)
 
-    assert pq.read_schema(path).field("at").type == pa.timestamp("us", "UTC")
+    assert pa.ipc.open_file(path).schema.field("at").type == pa.timestamp("us", "UTC")
     assert _read(path)["at"].tolist() == [pd.Timestamp("2026-02-03 03:05", tz="UTC")]
 
 
@@ -349,7 +348,7 @@ def test_query_of_another_database_without_rows_is_empty(tmp_path: Path) -> None
     path = _spooled(_other(tmp_path), tmp_path, "SELECT x, n FROM flights WHERE n > 9")
 
     with pytest.raises(InputError, match="must have rows") as caught:
-        load_table(str(path), tmp_path, "reference")
+        load_table(str(path), tmp_path, "reference", work=path.parent)
 
     assert caught.value.code is Reason.EMPTY
 
@@ -445,7 +444,7 @@ def test_absent_database_is_told_without_its_secrets_f056_t26(
     assert caught.value.code is Reason.SOURCE
     assert "s3cr3t" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert not list((tmp_path / "work").glob("*.parquet"))
+    assert not list((tmp_path / "work").glob("sql-*"))
 
 
 def test_wrong_password_is_not_repeated_t25(server: str, tmp_path: Path) -> None:
@@ -467,7 +466,7 @@ def test_query_that_fails_half_way_leaves_nothing_f056(
         _spooled(server, tmp_path, query)
 
     assert caught.value.code is Reason.SOURCE
-    assert not list((tmp_path / "work").glob("*.parquet"))
+    assert not list((tmp_path / "work").glob("sql-*"))
 
 
 @pytest.mark.parametrize("text", ["", "not an address"])
