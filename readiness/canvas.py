@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+
 from readiness.text import visible
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WIDTH_IN = 6.4
+N_COLOURS = 128
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, BLACK, GREY = "#56B4E9", "#CC79A7", "#1A1A1A", "#595959"
 STYLE: Any = {
@@ -122,14 +125,21 @@ def figure_svg(figure: "Figure") -> bytes:
 
 
 def figure_png(figure: "Figure") -> bytes:
-    """Return the figure as PNG at twice the size of a screen, for point clouds."""
+    """Return the figure as PNG at twice the size of a screen, for point clouds.
+
+    In at most 128 colours: a third of the size, and nobody sees the difference.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # noqa: PLC0415
+    from PIL import Image  # noqa: PLC0415 (comes with matplotlib)
 
     stream = io.BytesIO()
     with _ready_to_draw(figure):
         figure.dpi = 192
-        canvas: Any = FigureCanvasAgg(figure)  # print_png has no types
-        canvas.print_png(stream, metadata={"Software": None})
+        canvas: Any = FigureCanvasAgg(figure)  # its buffer has no types
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3])
+    drawn = image.quantize(N_COLOURS, dither=Image.Dither.NONE)
+    drawn.save(stream, format="png", optimize=True)
     return stream.getvalue()
 
 

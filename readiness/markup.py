@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-MAX_ROWS = 50
+MAX_ROWS = 25
 MAX_COLUMNS = 40
 MAX_CELL_CHARS = 200
 MAX_SVG_BYTES = 60_000  # a picture with more marks than this is smaller as points

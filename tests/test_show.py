@@ -97,13 +97,13 @@ def test_table_escapes_headers_and_cells_literally() -> None:
     assert '<th scope="col"' in html
 
 
-def test_table_is_cut_at_fifty_rows_and_forty_columns_and_says_so() -> None:
+def test_table_is_cut_at_twenty_five_rows_and_forty_columns_and_says_so() -> None:
     frame = pd.DataFrame(np.zeros((60, 45))).rename(columns=str)
 
     html = table_html(frame, "Big", csv_file="C1-a b.csv")
 
-    assert html.count("<tr>") == 51
-    assert "10 more rows and 5 more columns are not shown." in html
+    assert html.count("<tr>") == 26
+    assert "35 more rows and 5 more columns are not shown." in html
     assert 'href="tables/C1-a%20b.csv"' in html
 
 
