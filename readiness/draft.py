@@ -1,8 +1,6 @@
 """The first case file and policy of a new model, written from its data alone."""
 
-import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +14,7 @@ from readiness.errors import CaseError
 from readiness.metrics import default_metric
 from readiness.result import Limit
 from readiness.tables import Table
+from readiness.toml_text import toml_key, toml_value
 
 YES = frozenset({"1", "true", "yes", "y", "t", "positive", ">50k", ">50k."})
 MOST_INTEGER_CLASSES = 10
@@ -237,7 +236,11 @@ def _column_lines(
         kind = kind_of(column.type)
         if kind is not None and column.name not in skipped:
             codes = CODES if pa.types.is_integer(column.type) else ""
-            lines += [f"[columns.{_key(column.name)}]", f'kind = "{kind}"{codes}', ""]
+            lines += [
+                f"[columns.{toml_key(column.name)}]",
+                f'kind = "{kind}"{codes}',
+                "",
+            ]
     return lines
 
 
@@ -277,25 +280,12 @@ def _limit_lines(code: str, title: str, limit: Limit, again: bool) -> list[str]:
         return [f"#   Another: {limit.metric} {limit.side} {limit.limit!r}.", ""]
     return [
         head,
-        f"# [limits.{code}.{_key(limit.metric)}]",
+        f"# [limits.{code}.{toml_key(limit.metric)}]",
         f'# side = "{limit.side}"',
         f"# limit = {limit.limit!r}",
         f"# reason = {toml_value(limit.reason)}",
         "",
     ]
-
-
-def toml_value(value: object) -> str:
-    """Return a value as TOML; a basic string is JSON's but for DEL."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return repr(float(value) if isinstance(value, float) else int(value))
-    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else toml_value(name)
 
 
 def _plain(text: str) -> str:

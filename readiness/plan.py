@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from readiness.draft import toml_value
 from readiness.errors import CaseError, Reason, RunError
 from readiness.manifest import verify
 from readiness.plan_config import read_plan
 from readiness.staging import write_text
+from readiness.toml_text import toml_value
 
 MONITORS, PLAN = "tables/D8-monitors.csv", "tables/D8-plan.csv"
 FORMULA = "=+-@\t\r\0"

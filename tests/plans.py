@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from readiness.draft import toml_value
 from readiness.monitor import MonitorCase, monitor_case
+from readiness.toml_text import toml_value
 
 ROWS_PER_DAY = 100
 DAY_EFFECT = 0.5  # of "wind", whose rows of one day share it
