@@ -19,6 +19,7 @@ from readiness.result import (
 from readiness.verdict import adjust, verdict
 
 SCHEMA_VERSION = 1
+CLOCK_UNITS = frozenset({"ms", "1/s"})  # of numbers that differ from run to run
 MAX_RESULT_BYTES = 50_000_000
 # The most telling reason first: what broke the input explains what broke later.
 _PRECEDENCE = (Reason.STORAGE, Reason.MEMORY, Reason.KERNEL_DIED)
@@ -131,20 +132,26 @@ def notebook_entries(gathered: Gathered) -> list[dict[str, Any]]:
 def results_digest(results: Sequence[CheckResult], ledger: Mapping[str, Any]) -> str:
     """Return a hash over findings and ledger: equal for equal inputs.
 
-    Time, cost, executor, and the order in which notebooks ended do not enter.
+    Time, cost, executor, and the order in which notebooks ended do not enter; nor do
+    findings in milliseconds or per second, and the status of a check that has such.
     """
     findings = sorted(
-        (one.code, one.name, one.status, one.reason or "", _canonical(one))
+        (one.code, one.name, _status(one), one.reason or "", _canonical(one))
         for one in results
     )
     text = json.dumps([findings, ledger], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _status(result: CheckResult) -> str:
+    is_timed = any(one.unit in CLOCK_UNITS for one in result.findings)
+    return "" if is_timed else result.status
+
+
 def _canonical(result: CheckResult) -> str:
-    return json.dumps(
-        result_to_dict(result)["findings"], sort_keys=True, allow_nan=False
-    )
+    findings = result_to_dict(result)["findings"]
+    kept = [one for one in findings if one["unit"] not in CLOCK_UNITS]
+    return json.dumps(kept, sort_keys=True, allow_nan=False)
 
 
 def _accepted(

@@ -61,6 +61,8 @@ def run_notebooks(
 ) -> list[Ended]:
     """Execute the notebooks, as many at a time as there are cores.
 
+    Those that measure time run alone, after all others.
+
     Parameters
     ----------
     staging : Staging
@@ -90,12 +92,14 @@ def run_notebooks(
         env=_environment(max(1, (cores or 1) // jobs)),
     )
     waiting = longest_first(ready.notebooks, staging)
+    alone = replace(crew, env=_environment(cores or 1))
     running: list[_Running] = []
     ended: dict[str, Ended] = {}
     looked = 0.0
     while (waiting or running) and time.monotonic() < deadline:
-        while waiting and len(running) < jobs:
-            running.append(_start(crew, waiting.pop(0)))
+        while waiting and _may_start(waiting[0], running, jobs):
+            following = waiting.pop(0)
+            running.append(_start(alone if following.alone else crew, following))
         time.sleep(POLL_S)
         if time.monotonic() > looked + LOOK_EVERY_S:
             look(known)
@@ -109,6 +113,11 @@ def run_notebooks(
         late = [*(one.notebook for one in running), *waiting]
         ended |= {one.name: _late(crew, one) for one in late}
     return [ended[one.name] for one in ready.notebooks]
+
+
+def _may_start(notebook: Notebook, running: list[_Running], jobs: int) -> bool:
+    """Return whether a core is free, and for one that runs alone, all of them."""
+    return not running if notebook.alone else len(running) < jobs
 
 
 def _start(crew: _Crew, notebook: Notebook) -> _Running:
@@ -182,12 +191,19 @@ def _private(folder: Path) -> dict[str, str]:
 
 
 def longest_first(notebooks: tuple[Notebook, ...], staging: Staging) -> list[Notebook]:
-    """Return the notebooks, the longest of the latest run first."""
+    """Return the notebooks, the longest of the latest run first.
+
+    Those that run alone are last.
+    """
     took = _seconds_before(staging)
     rank = {name: len(USUALLY_LONGEST) - k for k, name in enumerate(USUALLY_LONGEST)}
     return sorted(
         notebooks,
-        key=lambda one: (-took.get(one.name, 0.0), -rank.get(one.dimension, 0)),
+        key=lambda one: (
+            one.alone,
+            -took.get(one.name, 0.0),
+            -rank.get(one.dimension, 0),
+        ),
     )
 
 

@@ -30,17 +30,22 @@ class Notebook:
     name : str
         File name without suffix, unique in the run.
     dimension : str
-        What ``--only`` calls it: ``coverage`` for ``10_coverage``.
+        What ``--only`` calls it: ``coverage`` for ``10_coverage``, unless its metadata
+        say ``"readiness": {"dimension": "stress"}``.
     path : pathlib.Path
         Where it is stored.
     checks : tuple of str
         Names of the checks its cells call.
+    alone : bool
+        Started after every other notebook has ended, one at a time: what it measures
+        would suffer from company. Its metadata say ``"readiness": {"alone": true}``.
     """
 
     name: str
     dimension: str
     path: Path
     checks: tuple[str, ...]
+    alone: bool = False
 
 
 def monitor_notebook() -> Notebook:
@@ -171,22 +176,36 @@ def _own(folder: Path, taken: set[str]) -> list[Path]:
 
 def _described(path: Path) -> Notebook:
     name = path.stem
+    content = _content(path)
+    said = content["metadata"].get("readiness")
+    ours = said if isinstance(said, dict) else {}
     return Notebook(
         name=name,
-        dimension=re.sub(r"^\d+_", "", name),
+        dimension=ours.get("dimension", re.sub(r"^\d+_", "", name)),
         path=path.resolve(),
-        checks=_called_checks(path),
+        checks=_called_checks(content),
+        alone=ours.get("alone") is True,
     )
 
 
-def _called_checks(path: Path) -> tuple[str, ...]:
-    """Return the names in every ``review.check("name", ...)`` of a notebook's cells."""
+def _content(path: Path) -> dict[str, Any]:
+    """Return the metadata of a notebook and the sources of its code cells."""
     try:
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        sources = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
+        content = json.loads(path.read_text("utf-8"))
+        cells = content["cells"]
+        return {
+            "metadata": dict(content.get("metadata", {})),
+            "sources": [
+                "".join(one["source"]) for one in cells if one["cell_type"] == "code"
+            ],
+        }
     except (OSError, ValueError, KeyError, TypeError) as cause:
         raise _no_notebook(path, cause) from cause
-    names = [name for source in sources for name in _checks_in(source)]
+
+
+def _called_checks(content: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names in every ``review.check("name", ...)`` of a notebook's cells."""
+    names = [name for source in content["sources"] for name in _checks_in(source)]
     return tuple(dict.fromkeys(names))
 
 

@@ -10,6 +10,7 @@ from readiness.stats import (
     Clusters,
     Floats,
     Interval,
+    Ints,
     clopper_pearson,
     clustered_interval,
     student_quantile,
@@ -188,8 +189,8 @@ def even_latency(service_s: float, rate: float) -> float:
 
 def mean_seconds(service: Floats) -> Interval:
     """Return the mean work of a request; 30 stretches of calls count as blocks."""
-    part = np.arange(len(service), dtype=np.int64) * N_PARTS // len(service)
-    return clustered_interval(weighted_mean(service), Clusters(block=part))
+    part = Clusters(block=_parts(len(service)))
+    return clustered_interval(weighted_mean(service), part)
 
 
 def latency_on_schedule(load: Load, level: float) -> Interval:
@@ -286,18 +287,23 @@ def _rank(place: float) -> int:
     return max(1, int(np.ceil(place - ROUNDING)))
 
 
+def _parts(n_rows: int) -> Ints:
+    """Return which of the 30 stretches each request is in."""
+    return np.arange(n_rows, dtype=np.int64) * N_PARTS // n_rows
+
+
 def _dependence(is_slow: np.ndarray) -> float:
     """Return how many slow requests in a row tell as much as one by itself."""
     from scipy.special import chdtri  # noqa: PLC0415 (heavy)
 
-    size = len(is_slow) // N_PARTS
-    if size == 0:
+    n_rows = len(is_slow)
+    if n_rows < N_PARTS:
         return 1.0
-    share = is_slow[: size * N_PARTS].reshape(N_PARTS, size).mean(axis=1)
+    share = np.bincount(_parts(n_rows), is_slow) / np.bincount(_parts(n_rows))
     alone = share.mean() * (1 - share.mean())
     if alone == 0:
         return 1.0
-    found = float(size * share.var(ddof=1) / alone)
+    found = float(n_rows / N_PARTS * share.var(ddof=1) / alone)
     by_chance = float(chdtri(N_PARTS - 1, 1 - CONFIDENCE)) / (N_PARTS - 1)
     spread_unknown = student_quantile(N_PARTS - 1) / student_quantile(np.inf)
     return found * spread_unknown**2 if found > by_chance else 1.0

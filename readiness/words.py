@@ -123,10 +123,18 @@ METRICS = {
     "p50_ms": "median response time",
     "p95_ms": "95 in 100 answers within",
     "p99_ms": "99 in 100 answers within",
+    "sustainable_rate": "requests that one worker bears",
+    "seed_spread_ratio": "how much more seeds differ under stress",
+    "interval_coverage": "outcomes inside their prediction interval",
 }
 
+_REQUESTS = {"1": "requests of one row", "100": "requests of 100 rows"}
 # What a group stands for, by the first word of its metric.
 GROUPS = {
+    "p50": _REQUESTS,
+    "p95": _REQUESTS,
+    "p99": _REQUESTS,
+    "sustainable": _REQUESTS,
     "uncovered": {"level=1": "situations of one condition"},
     "calendar": {
         "month": "month of the year",

@@ -122,10 +122,16 @@ def _with_cell(source: str, **more: object) -> dict[str, Any]:
     return {"cells": [{**cell, **more}]}
 
 
-def test_there_is_one_notebook_for_each_dimension() -> None:
-    names = [path.stem for path in NOTEBOOKS]
+def test_there_is_one_notebook_for_each_dimension_and_one_that_runs_alone() -> None:
+    names = {path.stem for path in NOTEBOOKS}
+    alone = [one for one in find_notebooks(None, ()) if one.alone]
 
-    assert names == [f"{10 * n:02d}_{one}" for n, one in enumerate(DIMENSIONS)]
+    assert names - {one.name for one in alone} == {
+        f"{10 * n:02d}_{one}" for n, one in enumerate(DIMENSIONS)
+    }
+    assert [(one.name, one.dimension, one.checks) for one in alone] == [
+        ("45_load", "stress", ("load",))
+    ]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -352,6 +352,7 @@ def test_every_page_is_there(reviewed: Reviewed) -> None:
         "20_explainability.html",
         "30_drift.html",
         "40_stress.html",
+        "45_load.html",
     }
 
 

@@ -30,7 +30,7 @@ from readiness.progress import Progress, show_progress
 from readiness.result import Outcome
 from readiness.runner import run_review
 from readiness.staging import Staging, check_writable, open_staging, sweep
-from tests.tiny import PASSING_CHECK, tiny_case, write_notebook
+from tests.tiny import PASSING_CHECK, edit_notebook, tiny_case, write_notebook
 
 RUN_ID = "20270101T000000Z-0123abcd"
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -188,6 +188,27 @@ def test_digest_depends_on_findings_and_ledger_only(tmp_path: Path) -> None:
     assert results_digest(first.results, {}) != digests[0]
 
 
+def test_digest_leaves_out_what_a_clock_said(tmp_path: Path) -> None:
+    quick, slow = deepcopy(PASSING_CHECK), deepcopy(PASSING_CHECK)
+    for one, value, status in ((quick, 9.5, "pass"), (slow, 70.1, "fail")):
+        timed = {"metric": "p99_ms", "unit": "ms", "value": value, "status": status}
+        one["findings"].append({**one["findings"][0], **timed, "group": "1"})
+        one["status"] = status
+    worse = deepcopy(quick)
+    worse["findings"][0]["value"] = 0.9
+    absent = deepcopy(quick)
+    absent |= {"status": "not_assessed", "reason": "NO_RESCORING"}
+    digests = []
+    for name, check in enumerate((quick, slow, worse, absent)):
+        (tmp_path / str(name)).mkdir()
+        text = json.dumps(a_result(checks=[check]))
+        gathered = gathered_from(tmp_path / str(name), text)
+        digests.append(results_digest(gathered.results, gathered.ledger))
+
+    assert digests[0] == digests[1]
+    assert len(set(digests[1:])) == 3
+
+
 # Notebooks
 
 
@@ -210,6 +231,7 @@ def test_shipped_notebooks_are_found_and_chosen_by_dimension() -> None:
         "20_explainability",
         "30_drift",
         "40_stress",
+        "45_load",
     ]
     assert [one.dimension for one in chosen] == ["coverage", "drift"]
 
@@ -651,6 +673,43 @@ def test_longest_notebook_of_the_latest_run_is_started_first(tmp_path: Path) -> 
 
     assert first == ["40_stress", "10_coverage", "00_baseline"]
     assert then == ["10_coverage", "00_baseline", "40_stress"]
+
+
+def test_notebook_that_runs_alone_is_last_however_long_it_took(tmp_path: Path) -> None:
+    notebooks = find_notebooks(None, ("stress", "baseline"))
+    staging = Staging(out=tmp_path, case="c", run_id=RUN_ID, folder=tmp_path)
+    (tmp_path / "c" / RUN_ID).mkdir(parents=True)
+    (tmp_path / "c" / "latest").write_text(f"{RUN_ID}\n")
+    took = [{"name": "45_load", "seconds": 99.0}]
+    results = tmp_path / "c" / RUN_ID / "results.json"
+    results.write_text(json.dumps({"notebooks": took}))
+
+    found = [one.name for one in longest_first(notebooks, staging)]
+
+    assert found == ["40_stress", "00_baseline", "45_load"]
+
+
+@pytest.mark.slow
+def test_notebook_that_runs_alone_shares_no_moment_with_others(tmp_path: Path) -> None:
+    stamp = (
+        "import os, time; from pathlib import Path\n"
+        "began = time.time(); time.sleep(0.3)\n"
+        "log = Path(run_dir) / 'logs' / f'{os.environ[\"READINESS_NOTEBOOK\"]}.span'\n"
+        "log.write_text(f'{began} {time.time()}')\n"
+        "keep = Path(case_file).parent / log.name\n"
+        "keep.write_text(log.read_text())"
+    )
+    case = tiny_case(tmp_path, {name: [stamp] for name in ("one", "timed", "two")})
+    edit_notebook(tmp_path / "own" / "timed.ipynb", readiness={"alone": True})
+
+    run_review(case, out=tmp_path / "runs", only=("one", "timed", "two"), jobs=3)
+
+    spans = {
+        path.stem: [float(one) for one in path.read_text().split()]
+        for path in tmp_path.glob("*.span")
+    }
+    assert sorted(spans) == ["one", "timed", "two"]
+    assert spans["timed"][0] > max(spans["one"][1], spans["two"][1])
 
 
 # Progress
