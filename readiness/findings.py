@@ -74,8 +74,18 @@ def judge(
 
 
 def not_assessed(limits: Sequence[LimitInForce], reason: str) -> tuple[Finding, ...]:
-    """Return one ``not_assessed`` finding per limit of a check that could not run."""
-    return tuple(_not_measured(one, reason) for one in limits)
+    """Return one ``not_assessed`` finding per limit of a check that could not run.
+
+    Where nobody declared an expectation none can be broken: the shipped limit is then
+    not required. One that the policy file requires stays so.
+    """
+    found = [_not_measured(one, reason) for one in limits]
+    if reason != Reason.NO_EXPECTATION:
+        return tuple(found)
+    return tuple(
+        replace(one, required=one.required and one.limit_set_by == "policy file")
+        for one in found
+    )
 
 
 def _applies(limit: Limit, row: Mapping[Any, Any]) -> bool:

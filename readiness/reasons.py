@@ -106,6 +106,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The case names no time column.",
         "Name the time column in the case file.",
     ),
+    Reason.NO_EXPECTATION: (
+        "The case file declares no expectation that could be broken.",
+        "Declare what experts expect: monotone, or role, of a column.",
+    ),
     Reason.NOT_THIS_TASK: ("The question does not arise for this task.", "Nothing."),
     Reason.NOT_IN_PROFILE: (
         "The quick profile leaves this out.",

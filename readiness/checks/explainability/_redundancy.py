@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from readiness.case import Case
+from readiness.columns import kind_of
 from readiness.influence import ratio_of_sums
 from readiness.stats import (
     Clusters,
@@ -85,9 +87,9 @@ def told_by_others(
     Parameters
     ----------
     case : Case
-        Gives the kinds of its columns.
+        Gives the kinds of its columns; others go by their type.
     frame : pandas.DataFrame
-        n rows of the features, in random order.
+        n rows of the features, and perhaps of other columns, in random order.
     names : sequence of str
         Columns to tell.
     clusters : Clusters
@@ -101,7 +103,10 @@ def told_by_others(
         levels, for a categorical one) on the ranks and levels of all others. Curved
         ties between columns can make the truth larger, never smaller.
     """
-    parts = {name: _encoded(case, frame[name]) for name in frame.columns}
+    in_order = {name: _in_order(case, frame[name]) for name in frame.columns}
+    parts = {
+        name: _encoded(frame[name], in_order=in_order[name]) for name in frame.columns
+    }
     owner = np.concatenate(
         [np.full(one.shape[1], place) for place, one in enumerate(parts.values())]
     )
@@ -114,7 +119,7 @@ def told_by_others(
     for name in names:
         place = list(frame.columns).index(name)
         target, known = parts[name], np.ones(len(frame), dtype=bool)
-        if _in_order(case, name):
+        if in_order[name]:
             target, known = target[:, :1], frame[name].notna().to_numpy(dtype=bool)
         if not np.any(target.std(axis=0) > 0):
             continue
@@ -140,8 +145,10 @@ def _cross_fitted(X: Floats, y: Floats, fold: Ints) -> Floats:
     return guess
 
 
-def _in_order(case: Case, name: str) -> bool:
-    return case.columns[name].kind in ("numeric", "time")
+def _in_order(case: Case, values: "pd.Series[Any]") -> bool:
+    column = case.columns.get(str(values.name))
+    kind = column.kind if column else kind_of(pa.array(values).type)
+    return kind in ("numeric", "time")
 
 
 def _within(one: Interval) -> Interval:
@@ -153,9 +160,9 @@ def _within(one: Interval) -> Interval:
     return replace(one, **ends)
 
 
-def _encoded(case: Case, values: "pd.Series[Any]") -> Floats:
+def _encoded(values: "pd.Series[Any]", *, in_order: bool) -> Floats:
     """Return centred ranks and "missing", or one column per level: (n, p)."""
-    if _in_order(case, str(values.name)):
+    if in_order:
         ranks = values.rank(pct=True).to_numpy(dtype=np.float64, na_value=np.nan)
         gone = np.isnan(ranks)
         middle = float(np.mean(ranks[~gone])) if not gone.all() else 0.0
