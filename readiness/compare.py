@@ -124,11 +124,11 @@ def sentence(comparison: Comparison) -> str:
     compared = sum(one.difference is not None for one in comparison.changes)
     if worse:
         one = worse[0]
-        more = f" and {len(worse) - 1} more" if len(worse) > 1 else ""
+        many = len(worse) > 1
         return (
-            f"{capital(subject(one))}{more} of the required findings got worse beyond "
-            f"noise: {value(one.before)} to {value(one.after)}"
-            f"{_difference_after(one)}."
+            f"{len(worse)} required finding{'s' * many} got worse beyond noise"
+            f"{', first' if many else ':'} {subject(one)}, from {value(one.before)} to "
+            f"{value(one.after)}{_difference_after(one)}."
         )
     if lost:
         return (

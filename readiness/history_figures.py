@@ -26,10 +26,10 @@ COLORS = {
     Status.FAIL: VERMILLION,
     Status.INCONCLUSIVE: BLACK,
 }
-WIDTH, HEIGHT = 720, 190
-LEFT, RIGHT, TOP, BOTTOM = 64, 610, 22, 162
+WIDTH, HEIGHT = 500, 180
+LEFT, RIGHT, TOP, BOTTOM = 56, 408, 22, 152
 INSET = 14  # from the frame to the first and the last run
-N_TICKS, N_LABELS = 4, 6
+N_TICKS, N_LABELS = 4, 5
 
 
 def figure_svg(series: Series, runs: Sequence[Told]) -> str:
@@ -123,7 +123,8 @@ def _axes(frame: _Frame, unit: str, runs: Sequence[Told]) -> Iterator[str]:
         yield _line(x, BOTTOM, x, BOTTOM + 3, GREY, 1)
         yield _text(x, BOTTOM + 16, f"{when:{form}}", "middle")
     named = unit not in {"", "share", "count"}
-    yield _text(LEFT, TOP - 10, visible(unit, 24) if named else "", "end")
+    if named:
+        yield _text(2, TOP - 10, visible(unit, 24), "start")
 
 
 def _limits(frame: _Frame, series: Series) -> Iterator[str]:

@@ -208,7 +208,7 @@ def _rows(
     for row, run, changed in zip(rows, runs, marks_of(runs), strict=True):
         word, shape = _word(run)
         page = out / row.path / "index.html"
-        is_there = bool(row.path) and run.state != "missing" and page.is_file()
+        is_there = run.state in {"published", "failed"} and page.is_file()
         signed = [one for one in standing.sign_offs if one.run_id == row.run_id]
         lines.append(
             {

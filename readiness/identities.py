@@ -1,16 +1,19 @@
 """PUBLISH: published runs read back, and what one rests on that another does not."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from readiness.errors import Reason, RunError
 from readiness.manifest import verify
-from readiness.text import printable
+from readiness.text import visible
 
 NOTHING = "none"
 HASH_CHARS = 12
+MAX_CHARS = 60
+SHA256 = re.compile("[0-9a-f]{64}")
 KINDS = {"case": "case file", "policy": "policy", "model": "model", "fit": "model"}
 Differences = tuple[tuple[str, str, str, str], ...]  # kind, what, before, after
 
@@ -63,7 +66,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Differen
     """
     old, new = _rests_on(before), _rests_on(after)
     return tuple(
-        (kind, what, old.get((kind, what), NOTHING), new.get((kind, what), NOTHING))
+        (kind, what, _shown(old.get((kind, what))), _shown(new.get((kind, what))))
         for kind, what in dict.fromkeys([*new, *old])
         if old.get((kind, what)) != new.get((kind, what))
     )
@@ -87,13 +90,10 @@ def shared_tables(
 
 
 def _rests_on(results: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    found = {
-        (_kind(name), name): _short(sha256)
-        for name, sha256 in results["inputs"].items()
-    }
+    found = {(_kind(name), name): sha for name, sha in results["inputs"].items()}
     facts, policy = results["facts"], results["policy"]
     if facts.get("model_sha256"):
-        found["model", "model"] = _short(facts["model_sha256"])
+        found["model", "model"] = facts["model_sha256"]
     found["model", "acceptable value"] = str(facts.get("acceptable"))
     found["policy", "tier"] = str(policy["tier"])
     found["policy", "limits set by the file"] = str(policy["limits_set"])
@@ -102,9 +102,8 @@ def _rests_on(results: Mapping[str, Any]) -> dict[tuple[str, str], str]:
         found["options", name] = str(results[name])
     found["options", "reviewed"] = ", ".join(results["only"]) or "everything"
     measured_with = results["environment"]
-    found["software", "readiness"] = (
-        f"{measured_with['readiness']} ({_short(measured_with['code_sha256'])})"
-    )
+    found["software", "readiness"] = str(measured_with["readiness"])
+    found["software", "code of readiness"] = str(measured_with["code_sha256"])
     found["software", "Python"] = str(measured_with["python"])
     for name, version in measured_with.get("packages", {}).items():
         found["software", name] = str(version)
@@ -121,5 +120,8 @@ def _kind(name: str) -> str:
     return KINDS.get(name, "data")
 
 
-def _short(sha256: str | None) -> str:
-    return printable(sha256 or NOTHING)[:HASH_CHARS]
+def _shown(text: str | None) -> str:
+    """Return what a run rests on in a few characters: the start of a hash."""
+    if text is None:
+        return NOTHING
+    return text[:HASH_CHARS] if SHA256.fullmatch(text) else visible(text, MAX_CHARS)

@@ -19,8 +19,8 @@ from readiness.signoffs import (
     RECORD_VERSION,
     Condition,
     conditions_of,
-    line_sha256,
     read_record,
+    record_line,
 )
 from readiness.staging import write_text
 
@@ -245,13 +245,16 @@ def _held(case_folder: Path) -> Iterator[None]:
 
 def _append(case_folder: Path, entry: Mapping[str, Any]) -> None:
     """Add one line; a reader sees the record with it or without it, never a part."""
-    read_record(case_folder)  # an altered record is not added to
-    path = case_folder / RECORD
-    lines = path.read_bytes().splitlines() if path.exists() else []
-    before = line_sha256(lines[-1]) if lines else FIRST
-    line = json.dumps({**entry, "previous": before}, allow_nan=False)
-    text = b"".join(one + b"\n" for one in lines).decode("utf-8")
-    write_text(path, f"{text}{line}\n")
+    known = read_record(case_folder)  # an altered record is not added to
+    before = known[-1]["sha256"] if known else FIRST
+    lines = [record_line(_without_hash(one)) for one in known]
+    lines.append(record_line({**entry, "previous": before}))
+    text = b"\n".join(lines).decode("utf-8")
+    write_text(case_folder / RECORD, f"{text}\n")
+
+
+def _without_hash(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: one for name, one in entry.items() if name != "sha256"}
 
 
 def _moment(now: dt.datetime) -> str:

@@ -1,8 +1,9 @@
 """PUBLISH: what meetings decided on the runs of a case, read from its record.
 
 The record is one JSON line per decision in the case's folder, beside the immutable
-runs. Each line names the hash of the line before it, so a line that was altered or
-taken out of the middle is noticed.
+runs. Each line holds its own hash and that of the line before it, so a line altered by
+hand or taken out of the middle is noticed. Taking away the last lines is not, and
+neither is a record made anew with new hashes: whoever must exclude that keeps a copy.
 """
 
 import datetime as dt
@@ -159,13 +160,14 @@ def read_record(case_folder: Path) -> list[dict[str, Any]]:
             )
             raise RunError(msg, Reason.ALTERED)
         entries.append(entry)
-        before = line_sha256(line)
+        before = entry["sha256"]
     return entries
 
 
-def line_sha256(line: bytes) -> str:
-    """Return the hash that the next line of the record names."""
-    return hashlib.sha256(line).hexdigest()
+def record_line(entry: Mapping[str, Any]) -> bytes:
+    """Return an entry as a line of the record, its own hash at the end."""
+    sha256 = hashlib.sha256(json.dumps(entry, allow_nan=False).encode()).hexdigest()
+    return json.dumps({**entry, "sha256": sha256}, allow_nan=False).encode()
 
 
 def conditions_of(entries: Iterable[Mapping[str, Any]]) -> tuple[Condition, ...]:
@@ -199,7 +201,9 @@ def _entry(
     """Return one line of the record; None when it is not one that `sign` wrote."""
     try:
         entry: dict[str, Any] = json.loads(line)
+        hashed = {name: one for name, one in entry.items() if name != "sha256"}
         fits = (entry["record_version"], entry["previous"]) == (RECORD_VERSION, before)
+        fits = fits and record_line(hashed) == line
         if entry["kind"] == "decision":
             _sign_off(entry)
         conditions_of([*earlier, entry])
