@@ -1,53 +1,65 @@
 """Row-wise faults of a data pipeline: what a broken feed makes of good rows."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from readiness.columns import Column
+from readiness.fault_units import DAY_CLOCKS, unit_mistake
+from readiness.fault_values import (
+    NEVER_SEEN,
+    Values,
+    as_text,
+    blank,
+    clipped,
+    day_for_month,
+    filled,
+    has_decimals,
+    inverted,
+    is_number,
+    later,
+    other_case,
+    padded,
+    renamed,
+    scaled,
+    stuck,
+    truncated,
+    turned,
+    unseen,
+    with_decimal_comma,
+    without_comma,
+    without_decimals,
+)
 
-Values: TypeAlias = "pd.Series[Any]"
+__all__ = ["NEVER_SEEN", "Fault", "FaultRows", "Values", "blank", "unseen"]
 
 UNIT_FACTORS = (10, 100, 1000)
 FILL_VALUES = (0, -1, 999)
-NEVER_SEEN = "(never seen)"
-# A unit as people write it -> the unit it is taken for, slope and offset.
-_CONVERSIONS = {
-    "°F": ("°C", 5 / 9, -160 / 9),
-    "in": ("cm", 2.54, 0.0),
-    "ft": ("m", 0.3048, 0.0),
-    "mi": ("km", 1.609344, 0.0),
-    "mph": ("km/h", 1.609344, 0.0),
-    "lb": ("kg", 0.45359237, 0.0),
-}
-UNIT_MISTAKES = {
-    **_CONVERSIONS,
-    **{
-        other: (unit, 1 / slope, -offset / slope)
-        for unit, (other, slope, offset) in _CONVERSIONS.items()
-    },
-}
-UNIT_NAMES = {
-    "F": "°F",
-    "degF": "°F",
-    "C": "°C",
-    "degC": "°C",
-    "inch": "in",
-    "inches": "in",
-    "feet": "ft",
-    "metres": "m",
-    "meters": "m",
-    "mile": "mi",
-    "miles": "mi",
-    "kmh": "km/h",
-    "kph": "km/h",
-    "pounds": "lb",
-}
+TIME_SHIFTS = (1, 8)  # hours: summer time, another continent
+STALE, DAY_OLD = "stale", "day old"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Earlier:
+    """An earlier row for each row, of the same entity or in time.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        n rows of the model's columns, fresh index.
+    known : ndarray of bool, shape (n,)
+        False where there is no such row.
+    age : ndarray of float, shape (n,)
+        Hours that it is older.
+    """
+
+    frame: pd.DataFrame
+    known: NDArray[np.bool_]
+    age: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,18 +70,15 @@ class FaultRows:
     ----------
     frame : pandas.DataFrame
         n rows of the model's columns, fresh index.
-    previous : pandas.DataFrame or None
-        The row before each of them, of the same entity or in time; None without a
-        time column.
-    has_previous : ndarray of bool, shape (n,), or None
-        False for the first row of an entity.
+    earlier : mapping of str to Earlier
+        ``"stale"``: the row before, of the same entity or in time; ``"day old"``: the
+        last one at least a day before. Empty without a time column.
     seed : int
         Seed of noise and shuffles; draws follow the order of the rows.
     """
 
     frame: pd.DataFrame
-    previous: pd.DataFrame | None = None
-    has_previous: NDArray[np.bool_] | None = None
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
     seed: int = 7
 
 
@@ -78,12 +87,13 @@ Alter = Callable[[FaultRows], dict[str, Values]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Fault:
-    """One fault of one column.
+    """One fault of one column, or of all columns of a source.
 
     Parameters
     ----------
     column, name : str
-        ``name`` is short and holds no slash: ``"times 10"``, ``"stale"``.
+        The column, or ``source=`` and the source. `name` is short and holds no slash:
+        ``"times 10"``, ``"stale"``.
     words : str
         What happened, for a pipeline owner.
     alter : callable
@@ -108,33 +118,46 @@ def faults_of(
     columns : mapping of str to Column
         Every column of the model, in order: swaps need a partner of the same kind.
     rows : FaultRows
-        Good rows; they tell whether a previous row is known.
+        Good rows; they tell types, and whether an earlier row is known.
 
     Returns
     -------
     tuple of Fault
     """
+    values = rows.frame[column.name]
     made = [*_any_kind(column, rows), *_swap(column, columns)]
-    if column.kind == "numeric":
-        made += [*_units(column), *_numeric(column)]
-    if column.kind == "categorical":
-        made += _categorical(column, rows)
+    is_time = pd.api.types.is_datetime64_any_dtype(values.dtype)
+    if column.kind == "numeric" and not is_time:
+        made += [*_units(column), *_numeric(column, values)]
+    if column.kind == "categorical" and not is_time:
+        made += _categorical(column, values)
     if column.kind == "boolean":
         words = "yes and no are exchanged"
-        made.append(_on_column(column, "inverted", words, _invert))
+        made.append(_on_column(column, "inverted", words, inverted))
+    if is_time:
+        made += _times(column)
+    elif pd.api.types.is_numeric_dtype(values.dtype):
+        made.append(_on_column(column, "as text", "the value comes as text", as_text))
     return tuple(made)
 
 
 def _any_kind(column: Column, rows: FaultRows) -> list[Fault]:
     name = column.name
-    held = [("stale", "the value is that of the row before", partial(_hold, name))]
+    told = {
+        STALE: "the value is that of the row before",
+        DAY_OLD: "the value is a day old",
+    }
     moved = [
         ("shuffled", "the value is that of another row", partial(_shuffle, name)),
-        *(held if rows.previous is not None else []),
+        *(
+            (lag, words, partial(_hold, name, lag))
+            for lag, words in told.items()
+            if lag in rows.earlier
+        ),
     ]
     return [
         _on_column(column, "missing", "the value is missing", blank),
-        _on_column(column, "stuck", "every row has the typical value", _stick),
+        _on_column(column, "stuck", "every row has the typical value", stuck),
         *(Fault(column=name, name=n, words=w, alter=alter) for n, w, alter in moved),
     ]
 
@@ -148,57 +171,74 @@ def _swap(column: Column, columns: Mapping[str, Column]) -> list[Fault]:
     return [Fault(column=column.name, name="swapped", words=words, alter=alter)]
 
 
-def _units(column: Column) -> list[Fault]:
-    made = [
-        _on_column(
-            column,
-            f"times {factor}",
-            f"the value is {factor} times too large",
-            partial(_scale, slope=factor),
-        )
-        for factor in UNIT_FACTORS
-    ]
-    unit = UNIT_NAMES.get(column.unit or "", column.unit or "")
-    if unit in UNIT_MISTAKES:
-        other, slope, offset = UNIT_MISTAKES[unit]
-        made.append(
-            _on_column(
-                column,
-                f"in {other.replace('/', ' per ')}",
-                f"the value comes in {other} instead of {unit}",
-                partial(_scale, slope=slope, offset=offset),
-            )
-        )
-    return made
+def _units(column: Column) -> Iterator[Fault]:
+    for factor in UNIT_FACTORS:
+        words = f"the value is {factor} times too large"
+        times = partial(scaled, slope=factor)
+        yield _on_column(column, f"times {factor}", words, times)
+    mistake = unit_mistake(column.unit)
+    if mistake is not None:
+        unit, other, slope, offset = mistake
+        name = f"in {other.replace('/', ' per ')}"
+        words = f"the value comes in {other} instead of {unit}"
+        change = partial(scaled, slope=slope, offset=offset)
+        yield _on_column(column, name, words, change)
+    if column.unit in DAY_CLOCKS:
+        hour, day = DAY_CLOCKS[column.unit]
+        for hours in TIME_SHIFTS:
+            turn = partial(turned, shift=hours * hour, period=day)
+            yield _on_column(column, f"{hours} h off", _late(hours), turn)
 
 
-def _numeric(column: Column) -> list[Fault]:
-    flip = partial(_scale, slope=-1)
-    made = [_on_column(column, "sign flip", "the sign is reversed", flip)]
-    made += [
-        _on_column(
-            column, f"filled with {fill}", f"the value is {fill}", partial(_fill, fill)
-        )
-        for fill in FILL_VALUES
-    ]
+def _late(hours: int) -> str:
+    return f"the clock is {hours} hour{'s' * (hours > 1)} ahead"
+
+
+def _numeric(column: Column, values: Values) -> Iterator[Fault]:
+    flip = partial(scaled, slope=-1)
+    yield _on_column(column, "sign flip", "the sign is reversed", flip)
+    for fill in FILL_VALUES:
+        same = partial(filled, fill)
+        yield _on_column(column, f"filled with {fill}", f"the value is {fill}", same)
+    words = "the sensor saturates: the value is cut to the middle half"
+    yield _on_column(column, "clipped", words, clipped)
+    if is_number(values) and has_decimals(values):
+        for name, words, change in (
+            ("decimal comma", "12.5 comes as the text “12,5”", with_decimal_comma),
+            ("comma lost", "12.5 is read as 125", without_comma),
+            ("no decimals", "12.5 is cut to 12", without_decimals),
+        ):
+            yield _on_column(column, name, words, change)
     if column.measurement_sd is not None:
-        made.append(
-            Fault(
-                column=column.name,
-                name="noise",
-                words=f"noise of SD {column.measurement_sd:g} is added",
-                alter=partial(_add_noise, column.name, column.measurement_sd),
-            )
+        yield Fault(
+            column=column.name,
+            name="noise",
+            words=f"noise of SD {column.measurement_sd:g} is added",
+            alter=partial(_add_noise, column.name, column.measurement_sd),
         )
-    return made
 
 
-def _categorical(column: Column, rows: FaultRows) -> list[Fault]:
-    made = [_on_column(column, "unseen", "the category was never seen before", unseen)]
-    if not pd.api.types.is_numeric_dtype(rows.frame[column.name].dtype):
-        empty = partial(_fill, "")
-        made.append(_on_column(column, "empty text", "the text is empty", empty))
-    return made
+def _categorical(column: Column, values: Values) -> Iterator[Fault]:
+    yield _on_column(column, "unseen", "the category was never seen before", unseen)
+    words = "the most common category has another name"
+    yield _on_column(column, "renamed", words, renamed)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return
+    for name, words, change in (
+        ("empty text", "the text is empty", partial(filled, "")),
+        ("other case", "capitals and small letters are exchanged", other_case),
+        ("space", "a space follows the text", padded),
+        ("truncated", "the text is cut short", truncated),
+    ):
+        yield _on_column(column, name, words, change)
+
+
+def _times(column: Column) -> Iterator[Fault]:
+    for hours in TIME_SHIFTS:
+        change = partial(later, hours=hours)
+        yield _on_column(column, f"{hours} h off", _late(hours), change)
+    words = "day and month are exchanged"
+    yield _on_column(column, "day for month", words, day_for_month)
 
 
 def _on_column(
@@ -213,70 +253,10 @@ def _on_column(
     return Fault(column=column.name, name=name, words=words, alter=alter)
 
 
-def blank(values: Values) -> Values:
-    """Return the column without any value; whole numbers become floats, as in files."""
-    kind = values.dtype
-    if isinstance(kind, np.dtype) and kind.kind in "iub":
-        kind = np.dtype(np.float64)
-    return pd.Series([None] * len(values), index=values.index, dtype=kind)
-
-
-def unseen(values: Values) -> Values:
-    """Return the column with a category no row has: a text, or the next number."""
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return _fill(int(np.nanmax(values.astype(float))) + 1, values)
-    return _fill(NEVER_SEEN, values)
-
-
-def _fill(fill: object, values: Values) -> Values:
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        known = values.cat.categories
-        names = known if fill in known else [*known, fill]
-        cells = pd.Categorical([fill] * len(values), categories=names)
-        return pd.Series(cells, index=values.index)
-    kind = values.dtype
-    if pd.api.types.is_numeric_dtype(kind):
-        kind = _numbers(values).dtype
-    return pd.Series([fill] * len(values), index=values.index, dtype=kind)
-
-
-def _numbers(values: Values) -> Values:
-    """Return numbers wide enough to calculate with: int64, else float64."""
-    whole = isinstance(values.dtype, np.dtype) and values.dtype.kind in "iu"
-    return values.astype("int64" if whole else "float64")
-
-
-def _scale(values: Values, slope: float, offset: float = 0.0) -> Values:
-    numbers = _numbers(values)
-    scaled = numbers * slope + offset if offset else numbers * slope
-    return pd.Series(scaled, index=values.index)
-
-
-def _invert(values: Values) -> Values:
-    known = values.notna()
-    return values.where(~known, values[known].astype(bool).map(np.logical_not))
-
-
-def _stick(values: Values) -> Values:
-    """Return the column stuck at its median, or at its most common value."""
-    known = values.dropna()
-    if known.empty:
-        return values
-    if pd.api.types.is_bool_dtype(known.dtype) or not (
-        pd.api.types.is_numeric_dtype(known.dtype)
-    ):
-        typical = known.mode().iloc[0]
-    else:
-        typical = known.sort_values().iloc[(len(known) - 1) // 2]
-    return pd.Series([typical] * len(values), index=values.index, dtype=values.dtype)
-
-
-def _hold(column: str, rows: FaultRows) -> dict[str, Values]:
-    own = rows.frame[column]
-    if rows.previous is None or rows.has_previous is None:
-        return {column: own}
-    before = rows.previous[column].set_axis(own.index)
-    return {column: before.where(rows.has_previous, own)}
+def _hold(column: str, lag: str, rows: FaultRows) -> dict[str, Values]:
+    own, before = rows.frame[column], rows.earlier[lag]
+    held = before.frame[column].set_axis(own.index)
+    return {column: held.where(before.known, own)}
 
 
 def _exchange(column: str, partner: str, rows: FaultRows) -> dict[str, Values]:

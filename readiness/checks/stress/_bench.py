@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
-from readiness.faults import FaultRows
+from readiness.faults import DAY_OLD, STALE, Earlier, FaultRows
 from readiness.samples import random_order
 from readiness.scored import Scores
 from readiness.scoring import require_rescoring, scores
@@ -20,6 +20,8 @@ from readiness.stats import (
     clustered_interval,
     difference,
 )
+
+DAY = 86_400  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,6 +94,21 @@ class Bench:
         return clustered_interval(worse, self.clusters.take(np.arange(len(bad))))
 
 
+def answers(case: Case, y_score: Floats) -> Floats:
+    """Return what a monitor of predictions watches: (n, k), of k means or shares.
+
+    Parameters
+    ----------
+    case : Case
+    y_score : ndarray of shape (n,) or (n, k)
+        Probabilities and values as they are; codes of classes become one column of 0
+        and 1 each.
+    """
+    if case.task == "multiclass" and y_score.ndim == 1:
+        return np.asarray(y_score[:, None] == np.arange(len(case.classes)), float)
+    return y_score[:, None] if y_score.ndim == 1 else y_score
+
+
 def open_bench(case: Case, n_rows: int, seed: int) -> Bench:
     """Return random rows of the labelled table with the most blocks.
 
@@ -107,21 +124,10 @@ def open_bench(case: Case, n_rows: int, seed: int) -> Bench:
         raise NotAssessedError(msg, Reason.NO_PROBABILITIES)
     scored = _most_blocks([scores(case, name) for name in case.labelled_tables()])
     chosen = random_order(scored, seed)[:n_rows]
-    before = _row_before(scored)
-    known = None if before is None else before[chosen]
-    picked = [chosen] if known is None else [chosen, np.where(known < 0, chosen, known)]
-    table = case.table(scored.table)
-    frame = table.take(scored.row[np.concatenate(picked)], case.features)
-    previous = None if known is None else frame.iloc[len(chosen) :]
     bench = Bench(
         case=case,
         table=scored.table,
-        rows=FaultRows(
-            frame=frame.iloc[: len(chosen)],
-            previous=None if previous is None else previous.reset_index(drop=True),
-            has_previous=None if known is None else known >= 0,
-            seed=seed,
-        ),
+        rows=_fault_rows(case, scored, chosen, seed),
         truth=scored.y_true[chosen],
         clean=scored.y_score[chosen],
         weight=None if scored.weight is None else scored.weight[chosen],
@@ -141,16 +147,51 @@ def _most_blocks(tables: list[Scores]) -> Scores:
     return max(tables, key=n_blocks)
 
 
-def _row_before(scored: Scores) -> Ints | None:
-    """Return the place of each row's predecessor, of its entity or in time; else -1."""
+def _fault_rows(case: Case, scored: Scores, chosen: Ints, seed: int) -> FaultRows:
+    before = _rows_before(scored)
+    donors = [np.where(one < 0, chosen, one) for one in (b[chosen] for b in before)]
+    rows = scored.row[np.concatenate([chosen, *donors])]
+    frame = case.table(scored.table).take(rows, case.features)
+    n_rows, time = len(chosen), scored.time
+    earlier = {}
+    for place, (name, donor) in enumerate(zip((STALE, DAY_OLD), donors, strict=False)):
+        start = (place + 1) * n_rows
+        age = np.zeros(n_rows)
+        if time is not None:
+            age = (time[chosen] - time[donor]) / np.timedelta64(1, "h")
+        earlier[name] = Earlier(
+            frame=frame.iloc[start : start + n_rows].reset_index(drop=True),
+            known=before[place][chosen] >= 0,
+            age=np.nan_to_num(np.asarray(age, dtype=np.float64)),
+        )
+    return FaultRows(frame=frame.iloc[:n_rows], earlier=earlier, seed=seed)
+
+
+def _rows_before(scored: Scores) -> list[Ints]:
+    """Return the place of each row's predecessor, and of that a day before; else -1.
+
+    Of its entity, or in time; nothing without times.
+    """
     if scored.time is None:
-        return None
+        return []
     entity = scored.clusters.entity
     owner = np.zeros(len(scored.row), dtype=np.int64) if entity is None else entity
-    order = np.lexsort((scored.row, scored.time, owner))
-    same = owner[order[1:]] == owner[order[:-1]]
-    known = ~np.isnat(scored.time[order])
-    before = np.full(len(order), -1, dtype=np.int64)
-    linked = same & known[1:] & known[:-1]
-    before[order[1:][linked]] = order[:-1][linked]
-    return before
+    owner = np.unique(owner, return_inverse=True)[1].astype(np.int64)
+    known = np.flatnonzero(~np.isnat(scored.time))
+    order = known[np.lexsort((scored.row[known], scored.time[known], owner[known]))]
+    second = scored.time[order].astype("datetime64[s]").astype(np.int64)
+    first = int(second.min(initial=0))
+    span = int(second.max(initial=0)) - first + 2 * DAY
+    key = owner[order] * span + second - first
+    found = []
+    ends = (
+        np.arange(len(order)),
+        np.searchsorted(key, key - DAY, side="right"),
+    )
+    for end in ends:
+        place = end - 1
+        is_own = (place >= 0) & (owner[order[place]] == owner[order])
+        before = np.full(len(scored.row), -1, dtype=np.int64)
+        before[order[is_own]] = order[place[is_own]]
+        found.append(before)
+    return found

@@ -1,10 +1,11 @@
 """Altered copies of rows, scored in few large calls."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from readiness.case import Case
@@ -13,6 +14,8 @@ from readiness.faults import Fault, FaultRows, Values
 from readiness.models import ModelRaisedError
 from readiness.scoring import score_frame
 from readiness.stats import Floats, Ints
+
+Bools = npt.NDArray[np.bool_]
 
 BATCH_ROWS = 50_000
 
@@ -32,26 +35,38 @@ class Altered:
     message : str
         What the model said when it refused.
     n_changed : int
-        Rows whose values the fault changed.
+        Rows whose values the fault changed, of those looked at: the rows scored.
+    end : int
+        Where the part ends that was looked at.
     """
 
     scores: Floats | None
     outcome: str
     message: str
     n_changed: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Copy:
-    """The changed rows of one fault: their places, and the altered columns."""
+    """The changed rows of one fault: their places, and the altered columns.
+
+    Places count from the begin of the part.
+    """
 
     number: int
+    part: slice
     place: Ints
     columns: dict[str, Values]
 
 
-def score_faults(
-    case: Case, faults: Sequence[Fault], rows: FaultRows, clean: Floats, part: slice
+def score_faults(  # noqa: PLR0917 (what is altered, then how much of it)
+    case: Case,
+    faults: Sequence[Fault],
+    rows: FaultRows,
+    clean: Floats,
+    begin: Sequence[int],
+    quota: int,
 ) -> list[Altered]:
     """Return what the model says about a part of the rows under each fault.
 
@@ -60,18 +75,21 @@ def score_faults(
     case : Case
         Its model scores altered rows.
     faults : sequence of Fault
-        Each is applied to all rows, then cut to the part.
+        Each is applied to all rows, then cut to its part.
     rows : FaultRows
         n good rows.
     clean : ndarray of shape (n,) or (n, k)
         Scores of the good rows. A row that a fault does not change keeps its score.
-    part : slice
-        The rows to score.
+    begin : sequence of int
+        Where the part of each fault begins.
+    quota : int
+        Rows given to the model for each fault: a part ends where the fault has
+        changed so many of its rows, or with the last row.
 
     Returns
     -------
     list of Altered
-        In the order of `faults`; scores of the rows of the part.
+        In the order of `faults`; scores of the rows of its part.
 
     Notes
     -----
@@ -79,13 +97,12 @@ def score_faults(
     rows; if the model refuses such a call, its copies are scored one by one.
     """
     done: dict[int, Altered] = {}
-    frame, clean = rows.frame.iloc[part], clean[part]
-    for batch in _batches(faults, rows, part):
+    for batch in _batches(faults, rows, begin, quota):
         try:
-            found = _score(case, frame, batch)
+            found = _score(case, rows.frame, batch)
         except ModelError:
             for copy in batch:
-                done[copy.number] = _alone(case, frame, copy, clean)
+                done[copy.number] = _alone(case, rows.frame, copy, clean)
             continue
         start = 0
         for copy in batch:
@@ -95,15 +112,23 @@ def score_faults(
     return [done[number] for number in range(len(faults))]
 
 
+def changed_rows(frame: pd.DataFrame, altered: Mapping[str, Values]) -> Bools:
+    """Return which of n rows have another value in any column, (n,)."""
+    changed = np.zeros(len(frame), dtype=bool)
+    for name, values in altered.items():
+        changed |= _differs(frame[name], values)
+    return changed
+
+
 def _batches(
-    faults: Sequence[Fault], rows: FaultRows, part: slice
+    faults: Sequence[Fault], rows: FaultRows, begin: Sequence[int], quota: int
 ) -> Iterator[list[_Copy]]:
     """Yield copies to score together; copies of other types go by themselves."""
     waiting: list[_Copy] = []
     n_waiting = 0
+    kinds = rows.frame.dtypes
     for number, fault in enumerate(faults):
-        copy = _copy(number, fault, rows, part)
-        kinds = rows.frame.dtypes
+        copy = _copy(number, fault, rows, begin[number], quota)
         if any(values.dtype != kinds[name] for name, values in copy.columns.items()):
             yield [copy]
             continue
@@ -116,17 +141,19 @@ def _batches(
         yield waiting
 
 
-def _copy(number: int, fault: Fault, rows: FaultRows, part: slice) -> _Copy:
-    altered = {name: one.iloc[part] for name, one in fault.alter(rows).items()}
-    changed = np.zeros(len(rows.frame.iloc[part]), dtype=bool)
-    for name, values in altered.items():
-        changed |= _differs(rows.frame[name].iloc[part], values)
-    place = np.flatnonzero(changed)
-    columns = {name: values.iloc[place] for name, values in altered.items()}
-    return _Copy(number=number, place=place, columns=columns)
+def _copy(number: int, fault: Fault, rows: FaultRows, begin: int, quota: int) -> _Copy:
+    altered = fault.alter(rows)
+    places = np.flatnonzero(changed_rows(rows.frame, altered)[begin:])
+    end = len(rows.frame)
+    if len(places) > quota:
+        places = places[:quota]
+        end = begin + int(places[-1]) + 1
+    columns = {name: values.iloc[begin + places] for name, values in altered.items()}
+    part = slice(begin, end)
+    return _Copy(number=number, part=part, place=places, columns=columns)
 
 
-def _differs(one: Values, other: Values) -> np.ndarray:
+def _differs(one: Values, other: Values) -> Bools:
     if one.dtype != other.dtype:
         one, other = one.astype(object), other.astype(object)
     missing, also = one.isna().to_numpy(), other.isna().to_numpy()
@@ -135,7 +162,7 @@ def _differs(one: Values, other: Values) -> np.ndarray:
 
 
 def _score(case: Case, frame: pd.DataFrame, batch: list[_Copy]) -> Floats:
-    place = np.concatenate([copy.place for copy in batch])
+    place = np.concatenate([copy.part.start + copy.place for copy in batch])
     columns = {name: frame[name].array.take(place) for name in frame.columns}
     start = 0
     for copy in batch:
@@ -152,20 +179,29 @@ def _score(case: Case, frame: pd.DataFrame, batch: list[_Copy]) -> Floats:
 
 
 def _alone(case: Case, frame: pd.DataFrame, copy: _Copy, clean: Floats) -> Altered:
-    n_changed = len(copy.place)
     try:
         found = _score(case, frame, [copy])
     except ModelError as refusal:
         raised = isinstance(refusal, ModelRaisedError)
-        outcome = REJECTED if raised else UNUSABLE
         return Altered(
-            scores=None, outcome=outcome, message=str(refusal), n_changed=n_changed
+            scores=None,
+            outcome=REJECTED if raised else UNUSABLE,
+            message=str(refusal),
+            n_changed=len(copy.place),
+            end=copy.part.stop,
         )
     return _scored(copy, clean, found)
 
 
 def _scored(copy: _Copy, clean: Floats, found: Floats) -> Altered:
-    scores = clean.copy()
+    scores = clean[copy.part].copy()
     if len(copy.place):
         scores[copy.place] = found
-    return Altered(scores=scores, outcome=SCORED, message="", n_changed=len(copy.place))
+    n_changed = len(copy.place)
+    return Altered(
+        scores=scores,
+        outcome=SCORED,
+        message="",
+        n_changed=n_changed,
+        end=copy.part.stop,
+    )

@@ -1,38 +1,47 @@
 """S1: what each pipeline fault of each column costs, and which are refused."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.stress._bench import Bench, open_bench
+from readiness.checks.stress._bench import Bench, answers, open_bench
 from readiness.checks.stress._cells import REJECTED, SCORED
+from readiness.checks.stress._fault_view import alt, draw, subject
 from readiness.checks.stress._looks import (
     HARMFUL,
     HARMLESS,
+    N_LOOKS,
     UNDECIDED,
     Cell,
     all_faults,
     run_bench,
+    words,
 )
+from readiness.checks.stress._missing import HIGHEST, LOWEST, likely_missing
 from readiness.errors import Reason
-from readiness.figures import label, new_figure
+from readiness.fault_values import is_number
 from readiness.metrics import METRICS
-from readiness.result import Check, Limit, Measurement, Options
-from readiness.stats import empty_row, summary_frame, summary_row
+from readiness.result import Check, Measurement, Options
+from readiness.stats import (
+    CONFIDENCE,
+    Floats,
+    Interval,
+    empty_row,
+    summary_frame,
+    summary_row,
+)
 from readiness.text import interval, number, visible
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-DOSES = {"0.05": 0.05, "0.20": 0.20, "1.00": 1.0}
+PARTIAL = {"0.05": 0.05, "0.20": 0.20}
+WHOLE = "1.00"
+DOSES = (*PARTIAL, WHOLE)
 UNIT = "metric points"
 N_WORST = 3
-MAX_COLUMNS = 20
-SHORT = {REJECTED: "R", HARMFUL: "!", UNDECIDED: "?", HARMLESS: ""}
-ROW_IN, COLUMN_IN = 0.24, 0.2
+MOVE = "prediction_move"
 
 
 def measure(case: Case, options: Options) -> Measurement:
@@ -43,8 +52,9 @@ def measure(case: Case, options: Options) -> Measurement:
     case : Case
         Needs labels, and a model that can score altered rows.
     options : Options
-        ``first_rows`` (2,500) of the first look, ``most_rows`` (10,000) of the
-        second, ``most_scorings`` (1,500,000): rows one look may give to the model.
+        ``first_rows`` (2,500): altered rows scored at the first look; ``most_rows``
+        (10,000) of the second, ``most_scorings`` (1,500,000): rows one look may give
+        to the model.
 
     Returns
     -------
@@ -52,7 +62,10 @@ def measure(case: Case, options: Options) -> Measurement:
         ``<headline metric>_loss`` (metric points, positive is worse) by
         ``column/fault/dose``; the dose is the share of rows the fault befalls:
         ``0.05``, ``0.20``, ``1.00``. NaN with reason REFUSED where the model raised:
-        a loud failure. Table ``cells``: one line per column and fault.
+        a loud failure. The column is ``source=`` and its name where all features of
+        a source are hit, ``(all columns)`` where whole rows are. ``missing highest``
+        and ``missing lowest``: the values go missing from one end, not at random.
+        Table ``cells``: one line per column and fault.
 
     Raises
     ------
@@ -66,13 +79,20 @@ def measure(case: Case, options: Options) -> Measurement:
     of a row by one minus the dose and the altered copy by the dose: the metric of a
     mixture, so no dose adds noise of its own, and metrics that are not means of rows
     (an AUC compares pairs of rows) need nothing special. The interval comes from
-    paired influence values, summed by block. Numeric columns get ten-, hundred- and
-    thousandfold values, the wrong unit where one is declared, a reversed sign and
-    default fills; every column may be missing, stuck at its typical value, shuffled,
-    swapped with its neighbour, or stale by one row (of its entity, or in time).
-    Labels stay as they were. Decisions "harmful" and "harmless" hold together over
-    all cells; intervals are those of single cells. Do not read a cell as safe
-    because its dose of 0.05 costs little: a dead feed is dose 1.00.
+    paired influence values, summed by block. The faults are missing, stuck, clipped,
+    stale (the row before, or a day before, of its entity or in time), shuffled,
+    swapped and shifted values, default fills, tenfold to thousandfold values, wrong
+    units where one is declared, signs, decimals, text for numbers, clocks that are
+    off, renamed, unseen and mangled categories, noise of the declared size. Labels
+    stay as they were.
+
+    Decisions "harmful" and "harmless" hold together over all cells, at each dose:
+    with 95 % confidence none of either word is wrong. They are taken after
+    ``first_rows`` altered rows where these decide, else after ``most_rows`` if that
+    has a chance of one in three to decide; each look spends half of the 5 %.
+    Intervals are those of single cells. A row that a fault leaves as it is is not
+    scored again. Do not read a cell as safe because its dose of 0.05 costs little: a
+    dead feed is dose 1.00.
 
     References
     ----------
@@ -84,8 +104,9 @@ def measure(case: Case, options: Options) -> Measurement:
         bench, all_faults(bench), options["first_rows"], options["most_scorings"]
     )
     metric = f"{case.metric.name}_loss"
-    rows = [row for cell in cells for row in _rows(bench, cell, metric)]
-    table = pd.DataFrame([_line(cell) for cell in cells])
+    costs = [_costs(bench, cell) for cell in cells]
+    rows = [row for one in costs for row in _rows(one, metric)]
+    table = _table(bench, costs)
     return Measurement(
         summary=summary_frame(rows),
         tables={"cells": table},
@@ -93,18 +114,57 @@ def measure(case: Case, options: Options) -> Measurement:
     )
 
 
-def _rows(bench: Bench, cell: Cell, metric: str) -> list[dict[str, Any]]:
-    start = f"{cell.fault.column}/{cell.fault.name}"
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Costs:
+    """What one cell costs at each dose."""
+
+    cell: Cell
+    losses: Mapping[str, Interval]
+    at_ends: Mapping[str, Interval]
+
+
+def _costs(bench: Bench, cell: Cell) -> _Costs:
     scores = cell.altered.scores
-    if scores is None:
-        reason = Reason.MODEL_SCORES
-        if cell.altered.outcome == REJECTED:
-            reason = Reason.REFUSED
+    losses: dict[str, Interval] = {}
+    at_ends: dict[str, Interval] = {}
+    if scores is not None and cell.loss is not None:
+        losses = {dose: bench.loss(scores, share) for dose, share in PARTIAL.items()}
+        losses[WHOLE] = cell.loss
+        at_ends = _not_at_random(bench, cell, scores)
+    return _Costs(cell=cell, losses=losses, at_ends=at_ends)
+
+
+def _not_at_random(bench: Bench, cell: Cell, scores: Floats) -> dict[str, Interval]:
+    """Return losses where the highest or the lowest values go missing first."""
+    name = cell.fault.column
+    column = bench.case.columns.get(name)
+    if cell.fault.name != "missing" or column is None or column.kind != "numeric":
+        return {}
+    frame = bench.rows.frame[name]
+    if not is_number(frame):
+        return {}
+    values = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    found = {}
+    for side in (HIGHEST, LOWEST):
+        for dose, part in PARTIAL.items():
+            share, edge = likely_missing(values, part, side)
+            if np.isfinite(edge):
+                group = f"{name}/missing {side}/{dose}"
+                found[group] = bench.loss(scores, share[: len(scores)])
+    return found
+
+
+def _rows(costs: _Costs, metric: str) -> list[dict[str, Any]]:
+    cell = costs.cell
+    start = f"{cell.fault.column}/{cell.fault.name}"
+    if not costs.losses:
+        is_loud = cell.altered.outcome == REJECTED
+        reason = Reason.REFUSED if is_loud else Reason.MODEL_SCORES
         return [empty_row(metric, f"{start}/{dose}", reason, UNIT) for dose in DOSES]
+    known = {f"{start}/{dose}": costs.losses[dose] for dose in DOSES}
+    known.update(costs.at_ends)
     rows = []
-    for dose, share in DOSES.items():
-        loss = cell.loss if share == 1 and cell.loss else bench.loss(scores, share)
-        group = f"{start}/{dose}"
+    for group, loss in known.items():
         if np.isfinite(loss.value):
             rows.append(summary_row(metric, group, loss, UNIT))
         else:
@@ -112,10 +172,25 @@ def _rows(bench: Bench, cell: Cell, metric: str) -> list[dict[str, Any]]:
     return rows
 
 
-def _line(cell: Cell) -> dict[str, Any]:
-    loss = cell.loss
-    n_rows = 0 if cell.altered.scores is None else len(cell.altered.scores)
-    return {
+def _table(bench: Bench, costs: Sequence[_Costs]) -> pd.DataFrame:
+    """Return one line per cell; words about parts of the rows hold at 95 % each."""
+    table = pd.DataFrame([_line(bench, one) for one in costs])
+    for dose in PARTIAL:
+        told = words(
+            [one.losses.get(dose) for one in costs],
+            bench.case.tolerated_loss,
+            len(costs),
+            (1 - CONFIDENCE) / N_LOOKS,
+        )
+        scored = table["outcome"] == SCORED
+        table[f"decision_{dose}"] = np.where(scored, told, table["decision"])
+    return table
+
+
+def _line(bench: Bench, costs: _Costs) -> dict[str, Any]:
+    cell = costs.cell
+    loss, scores = cell.loss, cell.altered.scores
+    line = {
         "column": cell.fault.column,
         "fault": cell.fault.name,
         "what_happens": cell.fault.words,
@@ -124,11 +199,19 @@ def _line(cell: Cell) -> dict[str, Any]:
         "loss": loss.value if loss else np.nan,
         "ci_low": loss.ci_low if loss else np.nan,
         "ci_high": loss.ci_high if loss else np.nan,
-        "rows": n_rows,
+        "rows": 0 if scores is None else len(scores),
         "rows_changed": cell.altered.n_changed,
         "blocks": loss.n_blocks if loss else 0,
         "looks": cell.look,
     }
+    clean = bench.clean[: cell.altered.end]
+    moves = np.full(answers(bench.case, clean[:1]).shape[1], np.nan)
+    if scores is not None:
+        both = (answers(bench.case, one).mean(axis=0) for one in (scores, clean))
+        moves = np.subtract(*both)
+    for place, move in enumerate(moves):
+        line[f"prediction_move_{place}" if place else MOVE] = float(move)
+    return line
 
 
 def _notes(bench: Bench, table: pd.DataFrame) -> tuple[str, ...]:
@@ -147,7 +230,7 @@ def _notes(bench: Bench, table: pd.DataFrame) -> tuple[str, ...]:
     ]
     worst = table[table["loss"] > 0].nlargest(N_WORST, "loss")
     notes += [
-        f"{visible(row['column'], 40)}: {visible(row['what_happens'], 80)}. This costs "
+        f"{subject(row['column'])}: {visible(row['what_happens'], 80)}. This costs "
         f"{number(row['loss'])} of {metric} "
         f"({interval(row['ci_low'], row['ci_high'])})."
         for row in worst.to_dict("records")
@@ -158,79 +241,6 @@ def _notes(bench: Bench, table: pd.DataFrame) -> tuple[str, ...]:
         f"to {int(n_rows.max()):,} rows of the {bench.table} table."
     )
     return tuple(notes)
-
-
-def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
-    """Draw the loss of every fault of every column when it befalls all rows."""
-    del limits  # the cells are information
-    table = measurement.tables["cells"]
-    shown = _worst_columns(table)
-    faults = list(dict.fromkeys(table["fault"]))
-    figure, axes = new_figure(
-        "Loss of the headline metric when a fault befalls every row",
-        xlabel=_key(table, shown),
-        height_in=1.9 + ROW_IN * len(faults),
-    )
-    losses = np.full((len(faults), len(shown)), np.nan)
-    places = table[table["column"].isin(shown)].to_dict("records")
-    for row in places:
-        losses[faults.index(row["fault"]), shown.index(row["column"])] = row["loss"]
-    top = max(float(np.nanmax(losses, initial=0.0)), 1e-9)
-    axes.pcolormesh(losses, cmap="OrRd", vmin=0, vmax=top, edgecolors="white")
-    for row in places:
-        y, x = faults.index(row["fault"]), shown.index(row["column"])
-        dark = np.nan_to_num(row["loss"]) > 0.6 * top
-        text = axes.text(x + 0.5, y + 0.5, _cell_text(row), ha="center", va="center")
-        text.set(fontsize=6, color="white" if dark else "black")
-    axes.set_xticks(np.arange(len(shown)) + 0.5, [label(one, 18) for one in shown])
-    axes.tick_params(axis="x", labelrotation=90, length=0)
-    axes.set_yticks(np.arange(len(faults)) + 0.5, [label(one, 24) for one in faults])
-    axes.tick_params(axis="y", length=0)
-    axes.invert_yaxis()
-    axes.grid(visible=False)
-    return figure
-
-
-def _worst_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns to draw, in the order of the model."""
-    order = list(dict.fromkeys(table["column"]))
-    worst = table.groupby("column")["loss"].max().fillna(-np.inf)
-    kept = set(worst.nlargest(MAX_COLUMNS).index)
-    return [name for name in order if name in kept]
-
-
-def _key(table: pd.DataFrame, shown: Sequence[str]) -> str:
-    rest = table["column"].nunique() - len(shown)
-    more = f"\n{rest} columns with smaller losses are in the table" if rest else ""
-    return (
-        "numbers: loss;  !: harmful;  ?: the data cannot tell;  "
-        f"R: the model refuses{more}"
-    )
-
-
-def _cell_text(row: dict[Any, Any]) -> str:
-    mark = SHORT.get(row["decision"], "x")
-    if not np.isfinite(row["loss"]):
-        return mark
-    loss = row["loss"]
-    size = f"{loss:.2f}".replace("0.", ".", 1) if abs(loss) < 1 else f"{loss:.3g}"
-    return f"{size}{mark}" if row["decision"] != HARMLESS else ""
-
-
-def alt(measurement: Measurement) -> str:
-    """Return the size of the matrix and its worst cell in one sentence."""
-    table = measurement.tables["cells"]
-    n_columns, n_faults = table["column"].nunique(), table["fault"].nunique()
-    start = f"Matrix of {n_columns} columns and {n_faults} faults: "
-    known = table[table["loss"].notna()]
-    if known.empty:
-        return f"{start}the model refuses every one."
-    worst = known.nlargest(1, "loss").iloc[0]
-    return (
-        f"{start}{(table['decision'] == HARMFUL).sum()} cells are harmful, the worst "
-        f"is {visible(worst['column'], 40)} {worst['fault']} with a loss of "
-        f"{number(worst['loss'])}."
-    )
 
 
 CHECK = Check(
