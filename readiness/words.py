@@ -82,6 +82,8 @@ METRICS = {
     "noise_budget": "noise it bears",
     "category_budget": "share of mixed-up categories it bears",
     "missing_budget": "share of missing values it bears",
+    "outlier_budget": "share of outliers it bears",
+    "direction_budget": "move of several columns together it bears",
     "worst_group_risk": "mean loss of the worst-served rows",
     "smallest_safe_share": "smallest group that stays within the acceptable loss",
     "shelf_life": "age at which it misses the acceptable value",

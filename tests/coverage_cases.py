@@ -29,6 +29,7 @@ def plain_case(
     columns: Mapping[str, Any] | None = None,
     data: Mapping[str, Any] | None = None,
     model: object = half,
+    declared: Mapping[str, Any] | None = None,
     **tables: Any,  # noqa: ANN401 (frames or Arrow tables)
 ) -> Case:
     """Return a case over these tables; a target is added where there is none."""
@@ -36,7 +37,12 @@ def plain_case(
         {
             "name": "plain",
             "title": "Which situations has it hardly seen?",
-            "model": {"callable": "none.py:f", "task": task, "features": features},
+            "model": {
+                "callable": "none.py:f",
+                "task": task,
+                "features": features,
+                **(declared or {}),
+            },
             "data": {
                 "reference": "reference.parquet",
                 "target": TARGET,

@@ -115,7 +115,10 @@ SOURCES = {
 }
 
 
-def real_case(name: str) -> tuple[Case, Mapping[str, pd.DataFrame]]:
+def real_case(
+    name: str,
+    **declared: Any,  # noqa: ANN401 (keys of the model's section)
+) -> tuple[Case, Mapping[str, pd.DataFrame]]:
     """Return a case over a real table: a quarter of the past is the reference."""
     source = SOURCES[name]
     rows = pd.read_parquet(DATA / name / f"{name}.parquet")
@@ -145,6 +148,7 @@ def real_case(name: str) -> tuple[Case, Mapping[str, pd.DataFrame]]:
         columns=source.columns,
         data=source.data,
         model=_fitted(tables["training"], features, is_number=is_number),
+        declared=declared,
         **tables,
     )
     return case, tables

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from readiness.case import Case
 from readiness.checks.drift._base import LOSS, Base
 from readiness.checks.drift._report import UNITS
 from readiness.errors import Reason
 from readiness.text import interval, number, visible
+from readiness.words import metric_words
 
 MAX_SENTENCES = 5
 MAX_NAMES = 12
+PROPOSED = 0.05  # of today's metric: the loss a note proposes to declare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +32,7 @@ def sentences(
 ) -> list[str]:
     """Return what a committee should read: the tightest budgets, then the calm rest."""
     said = [_level_sentence(base)] if base.no_level else []
+    said += default_loss_sentences(base.case, base.estimate.value)
     known = summary[summary["value"].notna() & (summary["group"] != "")]
     for name in base.rooms:
         metrics = [f"{family}{name}_budget" for family in words]
@@ -41,6 +45,33 @@ def sentences(
         ]
     said += _calm_sentences(base, budgets)
     return said
+
+
+def default_loss_sentences(case: Case, today: float) -> list[str]:
+    """Return what the default tolerated loss means for a metric without a scale.
+
+    Empty where the case declares its own, or the metric is a share or probability.
+
+    Parameters
+    ----------
+    case : Case
+        A loss of 0.02 is the default, whatever the unit of its target.
+    today : float
+        The headline metric before anything moves.
+    """
+    is_own = "tolerated_loss" in case.file.model.model_fields_set
+    if is_own or case.task != "regression" or np.isfinite(case.metric.highest):
+        return []
+    name, unit = metric_words(case.metric.name), visible(case.target, 40)
+    loss = number(case.tolerated_loss, exact=True)
+    said = (
+        f"The case declares no tolerated loss, so the default of {loss} is taken as it "
+        f"stands, in the unit in which {name} counts {unit}: "
+        f"{number(case.tolerated_loss / today, 'share')} of today's {number(today)}. "
+        f"Declare model.tolerated_loss; {number(PROPOSED, 'share', exact=True)} of "
+        f"today's would be {number(PROPOSED * today)}."
+    )
+    return [said]
 
 
 def history_sentences(budgets: pd.DataFrame) -> list[str]:

@@ -22,6 +22,7 @@ from readiness.checks.drift._observed_features import (
     unmeasured,
 )
 from readiness.checks.drift._observed_figure import draw_moves
+from readiness.checks.drift._observed_quality import quality_sentences
 from readiness.checks.drift._observed_report import sentences
 from readiness.checks.drift._observed_spent import budgets_of
 from readiness.checks.drift._observed_windows import window_rows, window_table
@@ -115,9 +116,9 @@ def measure(case: Case, options: Options) -> Measurement:
         "windows": window_table(windows),
     }
     summary = summary_frame(rows)
-    return Measurement(
-        summary=summary, tables=tables, notes=sentences(summary, tables, budgets)
-    )
+    first, *others = sentences(summary, tables, budgets)
+    opening = " ".join([first, *quality_sentences(case)])
+    return Measurement(summary=summary, tables=tables, notes=(opening, *others))
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
