@@ -20,6 +20,7 @@ from adbc_driver_postgresql import (  # type: ignore[import-untyped]  # has no t
     dbapi,
 )
 
+from readiness.checks import all_checks
 from readiness.review import open_review
 from tests import postgres
 from tests.commands import called, reviewing
@@ -381,10 +382,10 @@ def test_policy_that_requires_nothing_is_an_error(
 ) -> None:
     """F055: it could not fail."""
     limits = [
-        ("P1", "roc_auc"),
-        ("C0", "schema_violations"),
-        ("S6", "contract_violations"),
-        ("S7", "max_difference"),
+        (one.check.code, limit.metric.replace("case:metric", "roc_auc"))
+        for one in all_checks().values()
+        for limit in one.check.limits
+        if "low" in limit.required_in
     ]
     tables = [f"[limits.{code}.{metric}]\n{NOT_REQUIRED}" for code, metric in limits]
     policy("".join(tables))(case.parent)
