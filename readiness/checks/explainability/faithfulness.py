@@ -1,0 +1,304 @@
+"""X4: whether the columns an explanation names first are those that move the score."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from readiness.case import Case
+from readiness.checks.explainability._deletion import (
+    MOST_TRIED,
+    Game,
+    best_found,
+    nested,
+)
+from readiness.checks.explainability._explained import DEFAULTS, TABLE, explained
+from readiness.errors import NotAssessedError, Reason
+from readiness.figures import draw_curve, new_figure
+from readiness.influence import ratio_of_sums
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.samples import random_order
+from readiness.scoring import scores
+from readiness.stats import (
+    Clusters,
+    Floats,
+    clustered_interval,
+    empty_row,
+    relative_weights,
+    summary_frame,
+    summary_row,
+    weighted_mean,
+)
+from readiness.text import interval, number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+METRIC = "faithfulness"
+OWN, ONE_LIST = "each row's own reasons", "one list for all rows"
+BEST, RANDOM = "best list found by trying", "columns drawn by lot"
+GROUPS = {OWN: "", ONE_LIST: ONE_LIST}
+FEWEST_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Walked:
+    """How far scores move along each list, for rows that hang together.
+
+    Parameters
+    ----------
+    gaps : mapping of str to ndarray of shape (n, depth)
+        By list: mean change once its first 1, 2, ... columns are replaced.
+    clusters : Clusters
+        Of the n rows.
+    weight : ndarray of shape (n,) or None
+    """
+
+    gaps: Mapping[str, Floats]
+    clusters: Clusters
+    weight: Floats | None
+
+
+def measure(case: Case, options: Options) -> Measurement:
+    """Measure how far scores move when the columns named first are replaced.
+
+    Parameters
+    ----------
+    case : Case
+        Needs a model that can score altered rows, and two features or more.
+    options : Options
+        ``rows``, ``background``, ``evaluations`` as global_importance; ``depth`` (3)
+        columns are replaced one after another, each by ``draws`` (20) background
+        rows, on at most ``walked_rows`` (300) rows, fewer where this would take more
+        than ``walks`` (400,000) rows of the model, but never fewer than 50.
+
+    Returns
+    -------
+    Measurement
+        ``faithfulness``: 0 where replacing the columns named first moves the score no
+        more than columns drawn by lot, 1 where it moves it as much as the best list
+        found by trying, negative where less than by lot. Group empty: the row's own
+        attributions, largest first; ``one list for all rows``: the columns by mean
+        size. Table ``curves``: mean change after each column, by list.
+
+    Raises
+    ------
+    NotAssessedError
+        NO_RESCORING; NO_COLUMNS with a single feature; NOT_MEASURED where no list
+        moves the score further than another.
+
+    Notes
+    -----
+    The change is the mean size of f(x) - f(x'), x' taking the named columns from a
+    background row, in the unit of the attributions; it is summed over the first
+    columns, then (own - lot) / (best - lot), a ratio of means with clustered
+    influence. All lists use the same background rows. The best list adds, row by row,
+    the column that moves the score most on those very rows: no explanation can know
+    them, so faithfulness errs downwards, by a few hundredths at 20 draws. Replaced
+    rows may be ones that cannot exist. It says that the reasons named move the score
+    of this model, not that they are the reasons of the world.
+
+    References
+    ----------
+    C. Agarwal et al. (2022), "OpenXAI", arXiv:2206.11104 (prediction gap on
+    important features).
+    """
+    if len(case.features) < 2:  # noqa: PLR2004 (one column has no order)
+        msg = "The model has a single feature, so there is no order to be right about."
+        raise NotAssessedError(msg, Reason.NO_COLUMNS)
+    rows = explained(case, options)
+    values = np.abs(rows.found.values.to_numpy())
+    depth = min(int(options["depth"]), values.shape[1] - 1, MOST_TRIED)
+    n_rows = _affordable(options, values, depth)
+    kept = np.arange(n_rows)
+    game = _game(case, options, n_rows, rows.found.unit)
+    walked = Walked(
+        gaps=walk(game, values[:n_rows], depth, values.mean(axis=0), options.seed),
+        clusters=rows.clusters.take(kept),
+        weight=None if rows.weight is None else rows.weight[:n_rows],
+    )
+    summary = [judged(walked, name) for name in GROUPS]
+    if not np.isfinite(summary[0]["value"]):
+        msg = "No list of columns moves the score further than columns drawn by lot."
+        raise NotAssessedError(msg, Reason.NOT_MEASURED)
+    curves = _curves(walked, rows.found.unit)
+    return Measurement(
+        summary=summary_frame(summary),
+        tables={"curves": curves},
+        notes=_notes(summary, curves, n_rows, depth),
+    )
+
+
+def _affordable(options: Options, values: Floats, depth: int) -> int:
+    n_rows, d = values.shape
+    tried = min(d, MOST_TRIED)
+    per_row = int(options["draws"]) * (d + tried * (depth - 1) + 3 * depth)
+    affordable = max(int(options["walks"]) // per_row, FEWEST_ROWS)
+    fewest: int = min(n_rows, int(options["walked_rows"]), affordable)
+    return fewest
+
+
+def _game(case: Case, options: Options, n_rows: int, unit: str) -> Game:
+    """Return the first explained rows and the background they were explained with."""
+    scored = scores(case, TABLE, labelled=False)
+    order = random_order(scored, options.seed)
+    others = order[::-1][: options["background"]]
+    places = scored.row[np.concatenate([order[:n_rows], others])]
+    rng = np.random.default_rng([options.seed, 4])
+    donors = n_rows + rng.integers(len(others), size=(n_rows, options["draws"]))
+    pool = case.table(TABLE).take(places, case.features)
+    return Game(case=case, pool=pool, donors=donors, unit=unit)
+
+
+def walk(
+    game: Game, sizes: Floats, depth: int, overall: Floats, seed: int
+) -> dict[str, Floats]:
+    """Return how far scores move along each list, (n, depth) each.
+
+    Parameters
+    ----------
+    game : Game
+    sizes : ndarray of shape (n, d)
+        What the explanation says of each row: the larger, the more important.
+    depth : int
+        Less than d.
+    overall : ndarray of shape (d,)
+        What it says of all rows.
+    seed : int
+        Of the columns drawn by lot.
+    """
+    n_rows, d = sizes.shape
+    alone = np.broadcast_to(np.eye(d, dtype=bool), (n_rows, d, d))
+    screen = game.gaps(alone)
+    lot = np.argsort(np.random.default_rng([seed, 44]).random((n_rows, d)), axis=1)
+    one_list = np.argsort(-overall, kind="stable")
+    orders = {
+        OWN: np.argsort(-sizes, axis=1, kind="stable"),
+        ONE_LIST: np.broadcast_to(one_list, (n_rows, d)),
+        RANDOM: lot,
+    }
+    found = {name: game.gaps(nested(one, depth)) for name, one in orders.items()}
+    found[RANDOM][:, 0] = screen.mean(axis=1)  # every first column, not one by lot
+    found[BEST] = best_found(game, depth, screen)[1]
+    return found
+
+
+def judged(walked: Walked, name: str) -> dict[str, Any]:
+    """Return the summary row of one list: 0 as good as by lot, 1 as the best found."""
+    gaps = {one: values.sum(axis=1) for one, values in walked.gaps.items()}
+    lot = gaps[RANDOM]
+    weights = relative_weights(len(lot), walked.weight)
+    top, bottom = gaps[name] - lot, gaps[BEST] - lot
+    estimate = ratio_of_sums(top, bottom, weights)
+    if not np.isfinite(estimate.value):
+        return empty_row(METRIC, GROUPS[name], Reason.NOT_MEASURED)
+    return summary_row(
+        METRIC, GROUPS[name], clustered_interval(estimate, walked.clusters)
+    )
+
+
+def _curves(walked: Walked, unit: str) -> pd.DataFrame:
+    lines = []
+    for name, gaps in walked.gaps.items():
+        for place in range(gaps.shape[1]):
+            mean = weighted_mean(gaps[:, place], walked.weight)
+            one = clustered_interval(mean, walked.clusters)
+            lines.append(
+                {
+                    "list": name,
+                    "columns_replaced": place + 1,
+                    "mean_change": one.value,
+                    "ci_low": one.ci_low,
+                    "ci_high": one.ci_high,
+                    "rows": one.n_rows,
+                    "unit": unit,
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def _notes(
+    summary: list[dict[str, Any]], curves: pd.DataFrame, n_rows: int, depth: int
+) -> tuple[str, ...]:
+    own, one_list = summary
+    last = curves[curves["columns_replaced"] == depth].set_index("list")
+    unit = str(curves["unit"].iloc[0])
+    sizes = last["mean_change"]
+    first = (
+        f"The {depth} columns named first for each row reach {_faithful(own)} on the "
+        "way from columns drawn by lot (0) to the best list that trying finds (1)."
+    )
+    second = (
+        f"Replacing them moves a score by {number(sizes[OWN], unit)} on average; as "
+        f"many by lot {number(sizes[RANDOM], unit)}, the best found "
+        f"{number(sizes[BEST], unit)} ({n_rows:,} reference rows)."
+    )
+    notes = [first, second]
+    if np.isfinite(one_list["value"]):
+        notes.append(
+            f"One list for all rows reaches {_faithful(one_list)}; the rest is what "
+            "explaining each row by itself adds."
+        )
+    return tuple(notes)
+
+
+def _faithful(row: Mapping[str, Any]) -> str:
+    limits = interval(row["ci_low"], row["ci_high"])
+    return f"{number(row['value'])} ({limits})"
+
+
+def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # noqa: ARG001 (the limit is on a ratio of these curves)
+    """Draw how far scores move as columns are replaced, by list."""
+    curves = measurement.tables["curves"]
+    unit = str(curves["unit"].iloc[0])
+    figure, axes = new_figure(
+        "How far a score moves when the columns named first are replaced",
+        xlabel="columns replaced",
+        ylabel=f"mean change ({unit})",
+    )
+    depth = int(curves["columns_replaced"].max())
+    for name in (BEST, OWN, ONE_LIST, RANDOM):
+        part = curves[curves["list"] == name]
+        ends = [
+            np.concatenate([[0.0], part[one].to_numpy(dtype=np.float64)])
+            for one in ("columns_replaced", "mean_change", "ci_low", "ci_high")
+        ]
+        band = ends[2:] if name in (OWN, RANDOM) else [None, None]
+        draw_curve(axes, ends[0], ends[1], band[0], band[1], name)
+    axes.set_xlim(0, depth * 1.45)
+    axes.set_xticks(range(depth + 1))
+    axes.set_ylim(0, None)
+    return figure
+
+
+def alt(measurement: Measurement) -> str:
+    """Return how faithful the reasons are, in one sentence."""
+    return measurement.notes[0]
+
+
+CHECK = Check(
+    code="X4",
+    title="Faithfulness of the reasons",
+    question="Are the columns an explanation names first those that move the score?",
+    measure=measure,
+    draw=draw,
+    alt=alt,
+    limits=(
+        Limit(
+            metric=METRIC,
+            side="at_least",
+            limit=0.5,
+            required_in=(),
+            reason="Reasons nearer to chance than to the best list mislead people.",
+        ),
+    ),
+    defaults={
+        **DEFAULTS,
+        "depth": 3,
+        "draws": 20,
+        "walked_rows": 300,
+        "walks": 400_000,
+    },
+)
