@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from readiness.config import CaseFile, ColumnSection
+from readiness.config import OF_SCHEMA, CaseFile, ColumnSection
 from readiness.errors import CaseError
 from readiness.tables import Table
 
@@ -217,7 +217,7 @@ def describe_columns(
         described[name] = Column(
             name=name,
             kind=kind,
-            **section.model_dump(exclude={"kind", "format"}),
+            **section.model_dump(exclude=OF_SCHEMA),
         )
     return described
 

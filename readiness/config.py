@@ -19,6 +19,8 @@ from readiness.errors import CaseError, PolicyError, ReadinessError, Reason
 from readiness.source_config import Strict, TableSource, Text
 
 MAX_FILE_BYTES = 1_000_000
+# Keys of a column that its tables are held against, and nothing else.
+OF_SCHEMA = {"kind", "format", "categories", "max_missing"}
 RESERVED_NAMES = {"con", "prn", "aux", "nul", "failed", "latest"}
 Tier = Literal["low", "medium", "high"]
 Task = Literal["binary", "multiclass", "regression"]
@@ -110,6 +112,8 @@ class ColumnSection(Strict):
     source: Text | None = None
     measurement_sd: Annotated[Number, Field(gt=0)] | None = None
     range: tuple[Number, Number] | None = Field(default=None, strict=False)
+    categories: list[str] | None = None
+    max_missing: Annotated[Number, Field(ge=0, lt=1)] | None = None
     monotone: Literal["increasing", "decreasing"] | None = None
     role: Literal["irrelevant", "forbidden"] | None = None
     group: bool = False

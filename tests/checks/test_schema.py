@@ -211,6 +211,47 @@ def test_declared_range_and_kind_are_held_in_every_table() -> None:
     )
     assert "777" not in shown
 
+def test_declared_categories_and_missing_values_are_held_in_every_table() -> None:
+    columns = {
+        "city": {"categories": ["rome", "oslo"]},
+        "name": {"categories": ["ann"], "sensitive": True},
+        "wind": {"max_missing": 0.25},
+    }
+    sound = pd.DataFrame(
+        {
+            "city": ["rome", "oslo", "rome", "rome"],
+            "name": ["ann"] * 4,
+            "wind": [1.0, 2.0, 3.0, np.nan],
+        }
+    )
+    current = pd.DataFrame(
+        {
+            "city": ["rome", "bonn", "bonn", None],
+            "name": ["ann", "eve", "ann", "ann"],
+            "wind": [1.0, np.nan, np.nan, 3.0],
+        }
+    )
+    case = plain_case(
+        features=["city", "name", "wind"],
+        columns=columns,
+        training=sound,
+        reference=with_target(sound),
+        current=current,
+    )
+
+    measurement = measure("schema", case)
+
+    found = measurement.tables["violations"]
+    told = found[found["rule"].isin(["undeclared category", "too many missing"])]
+    assert list(zip(told["column"], told["table"], told["rows"], strict=True)) == [
+        ("city", "current", 2),
+        ("name", "current", 1),
+        ("wind", "current", 2),
+    ]
+    assert "bonn" in told.iloc[0]["detail"]
+    assert "eve" not in told.iloc[1]["detail"]
+    assert told.iloc[2]["detail"] == "25.0 % allowed, 50.0 % missing"
+
 
 def _with_days(start: str, n_days: int) -> pd.DataFrame:
     when = pd.DatetimeIndex(np.repeat(pd.date_range(start, periods=n_days), 10))

@@ -12,6 +12,7 @@ from readiness.checks.coverage._rows import Keys, clusters_of, hashed, keys_of, 
 from readiness.checks.coverage._seen import encoded
 from readiness.column_profiles import ColumnProfile
 from readiness.columns import Column, kind_of
+from readiness.config import ColumnSection
 from readiness.errors import Reason
 from readiness.stats import Ints
 from readiness.tables import Table
@@ -145,6 +146,8 @@ def _own(
     if declared is not None and declared.kind == "boolean" and met.n_distinct > TWO:
         detail = f"two values declared, {met.n_distinct:,} found"
         yield _violation(column.name, table, "not boolean", detail, met.n_present)
+    if declared is not None:
+        yield from _shares(table, declared, met, sensitive=column.sensitive)
     if column.range is None or column.kind != "numeric" or not met.n_present:
         return
     low, high = column.range
@@ -157,6 +160,27 @@ def _own(
         if column.sensitive:
             detail = "outside the declared range"
         yield _violation(column.name, table, "out of range", detail, n_rows)
+
+
+def _shares(
+    table: str, declared: ColumnSection, met: ColumnProfile, *, sensitive: bool
+) -> Iterator[Violation]:
+    """Yield categories nobody declared, and more missing values than allowed."""
+    if declared.categories is not None:
+        allowed = set(declared.categories)
+        met_rows = met.categories.items()
+        others = {one: n for one, n in met_rows if n and one not in allowed}
+        n_rows = sum(others.values()) + met.n_other
+        if n_rows:
+            first = visible(next(iter(others), "others"), 40)
+            detail = f"{len(allowed)} declared, {len(others)} others found"
+            detail += "" if sensitive else f", such as {first}"
+            yield _violation(met.name, table, "undeclared category", detail, n_rows)
+    limit = declared.max_missing
+    if limit is not None and met.n_missing > limit * met.n_rows:
+        allowed_share, share = number(limit, "share"), met.n_missing / met.n_rows
+        detail = f"{allowed_share} allowed, {number(share, 'share')} missing"
+        yield _violation(met.name, table, "too many missing", detail, met.n_missing)
 
 
 def _against(
