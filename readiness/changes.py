@@ -150,9 +150,9 @@ def _change(old: Pair | None, new: Pair | None) -> Change:
         limits_changed=_limits(befores) != _limits(afters),
     )
     if before is None or after is None:
-        turn = Turn.NEW if before is None else Turn.GONE
-        was_required = any(one.required for one in befores)
-        return replace(change, turn=Turn.LOST if was_required else turn)
+        lost = any(one.required and _has_answer(one) for one in befores)
+        turn = Turn.LOST if lost else Turn.GONE if before is not None else Turn.NEW
+        return replace(change, turn=turn)
     numbers = _difference(before, after)
     if numbers is None:
         return replace(change, turn=_turn_of_status(before, after))
@@ -255,13 +255,15 @@ def _turn(change: Change, before: Finding, after: Finding, *, known: bool) -> Tu
 
 def _turn_of_status(before: Finding, after: Finding) -> Turn:
     """Return what became of a finding of which a number or an interval is absent."""
-    had = before.value is not None or before.censored
-    has = after.value is not None or after.censored
-    if had and not has:
+    if _has_answer(before) and not _has_answer(after):
         return Turn.LOST if before.required or after.required else Turn.GONE
     if _is_worse_status(before, after):
         return Turn.STATUS_WORSE
     return Turn.NO_NUMBERS
+
+
+def _has_answer(one: Finding) -> bool:
+    return one.value is not None or one.censored
 
 
 def _held_to_holm(found: Sequence[Change]) -> Iterable[Change]:

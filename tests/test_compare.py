@@ -187,6 +187,14 @@ def test_required_finding_without_a_number_now_is_lost(after: dict[str, Any]) ->
     assert one.turn is Turn.LOST
 
 
+def test_finding_without_a_number_before_cannot_be_lost() -> None:
+    before = one_finding(0.7, 0.1, value=None, status="not_assessed")
+
+    (one,) = changes(before, one_finding(0.7, 0.1) | {"checks": []})
+
+    assert one.turn is Turn.GONE
+
+
 def test_status_can_get_worse_within_noise() -> None:
     (one,) = changes(
         one_finding(0.70, 0.03), one_finding(0.68, 0.04, status="inconclusive")
