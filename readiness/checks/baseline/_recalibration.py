@@ -7,6 +7,7 @@ from readiness.stats import Estimate, Floats, Ints, relative_weights
 CLIPPED = 1e-6  # probabilities nearer to 0 or 1 are taken as this near
 MOST_STEPS = 50
 CLOSE = 1e-10
+ROUNDING = 1e-12  # of a log-likelihood
 STEEPEST = 50.0  # beyond this slope the classes are separated and no slope exists
 
 
@@ -100,12 +101,36 @@ def _fit(odds: Floats, code: Ints, weight: Floats) -> Floats | None:
         if np.linalg.cond(information) > 1 / CLOSE:
             return None
         step = np.linalg.solve(information, score.mean(axis=0))
+        step = _shortened(step, theta, odds, code, weight)
         theta = theta + step
         if abs(theta[0]) > STEEPEST:
             return None
         if np.max(np.abs(step)) < CLOSE:
             return theta
     return None
+
+
+def _shortened(
+    step: Floats, theta: Floats, odds: Floats, code: Ints, weight: Floats
+) -> Floats:
+    """Return Newton's step, halved until it does not make the outcomes less likely.
+
+    The likelihood has one top, but from probabilities near 0 and 1 a whole step
+    goes far beyond it.
+    """
+    least = _log_likelihood(theta, odds, code, weight) - ROUNDING
+    for _ in range(MOST_STEPS):
+        if _log_likelihood(theta + step, odds, code, weight) >= least:
+            break
+        step = step / 2
+    return step
+
+
+def _log_likelihood(theta: Floats, odds: Floats, code: Ints, weight: Floats) -> float:
+    linear = np.column_stack([np.zeros(len(odds)), theta[0] * odds + theta[1:]])
+    top = linear.max(axis=1)
+    total = top + np.log(np.exp(linear - top[:, None]).sum(axis=1))
+    return float(np.mean(weight * (linear[np.arange(len(code)), code] - total)))
 
 
 def _share(log_odds: Floats) -> Floats:
