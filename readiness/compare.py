@@ -1,7 +1,8 @@
 """PUBLISH: two published runs side by side: what got worse, and what else changed."""
 
 import datetime as dt
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,6 @@ from readiness.result import Finding
 from readiness.signoffs import Condition, read_standing, today_utc
 from readiness.staging import write_text
 from readiness.text import interval, number
-from readiness.verdict_lines import capital
 from readiness.words import (
     STATUS_WORDS,
     group_words,
@@ -26,7 +26,8 @@ from readiness.words import (
 )
 
 SHARE_POINTS = 100.0
-WORDS = {0: "NOT WORSE", 1: "WORSE", 2: "CANNOT TELL"}
+HEADLINE = "P1"
+WORDS = {0: "NOT WORSE BEYOND NOISE", 1: "WORSE", 2: "CANNOT TELL"}
 TOLD = (Turn.WORSE, Turn.LOST, Turn.STATUS_WORSE, Turn.BETTER)
 
 
@@ -138,9 +139,19 @@ def sentence(comparison: Comparison) -> str:
     if not compared:
         return "No finding has a number with an interval in both runs."
     return (
-        f"No required finding got worse beyond noise; {compared:,} findings have a "
-        "number in both runs."
+        "No required finding got worse beyond noise; with a number in both runs: "
+        f"{compared:,}.{_would_show(comparison.changes)}"
     )
+
+
+def _would_show(found: Iterable[Change]) -> str:
+    """Return how far the headline metric would have to move to stand out."""
+    for one in found:
+        if one.check.code == HEADLINE and one.difference is not None:
+            half = ((one.high or 0.0) - (one.low or 0.0)) / 2
+            if math.isfinite(half) and half > 0:
+                return f" Of {subject(one)}, a move of {number(half)} would stand out."
+    return ""
 
 
 def write_page(path: Path, page: str) -> None:

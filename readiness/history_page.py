@@ -88,9 +88,11 @@ def history_page(
         raise RunError(msg, Reason.USAGE)
     kept = rows[-MAX_RUNS:]
     runs = [_told(out, one) for one in kept]
-    series = sorted(headline_series(runs), key=_weight)
+    readable = [place for place, one in enumerate(runs) if one.results]
+    newest_place = readable[-1] if readable else -1
+    series = sorted(headline_series(runs), key=lambda one: _weight(one, newest_place))
     decided = _decided(out / case_name, today)
-    newest = next((one.results for one in reversed(runs) if one.results), None)
+    newest = runs[newest_place].results
     word, shape = _word(runs[-1])
     return render_page(
         "history.html.j2",
@@ -102,7 +104,10 @@ def history_page(
         created=kept[-1].created,
         rows=_rows(out, place, kept, runs, decided.standing),
         n_older=len(rows) - len(kept),
-        figures=[_figure(one, runs) for one in series],
+        figures=[
+            _figure(one, runs) | {"gone": not one.findings[newest_place]}
+            for one in series
+        ],
         letters=LETTERS,
         problem=decided.problem,
         approval=_approval(decided),
@@ -189,11 +194,12 @@ def _approval(decided: _Decided) -> str:
     return f"What holds: {', '.join(words)}."
 
 
-def _weight(series: Series) -> tuple[bool, int, str, str, str]:
-    """Return what sorts a series: required and worst status first."""
+def _weight(series: Series, newest: int) -> tuple[bool, bool, int, str, str, str]:
+    """Return what sorts a series: those of the newest run, required, worst status."""
     last = series.last
+    gone = not series.findings[newest]
     names = (series.check.code, series.metric, series.group)
-    return (not last.required, list(SHAPES).index(last.status), *names)
+    return (gone, not last.required, list(SHAPES).index(last.status), *names)
 
 
 def _rows(

@@ -250,6 +250,15 @@ def test_gate_raises_a_false_alarm_at_most_once_in_twenty_runs() -> None:
     assert 0.02 < sum(alarms) / 600 < 0.077
 
 
+def test_word_for_nothing_found_says_what_would_have_been_seen(tmp_path: Path) -> None:
+    # Equal runs: both limits lie 0.029 below and 0.030 above 0.701.
+    half = math.hypot(0.029, 0.030)
+
+    last = comparison_lines(compare_runs(*runs(tmp_path)))[-1]
+
+    assert f"Of AUC, a move of {half:.4f} would stand out." in last
+
+
 def test_gravest_change_comes_first(tmp_path: Path) -> None:
     before, after = runs(
         tmp_path,
@@ -266,10 +275,10 @@ def test_gravest_change_comes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("alter", "gate", "word"),
     [
-        ([], 0, "NOT WORSE"),
+        ([], 0, "NOT WORSE BEYOND NOISE"),
         ([moved("P1", "roc_auc", 0.60, 0.02)], 1, "WORSE"),
-        ([moved("P1", "roc_auc", 0.68, 0.02)], 0, "NOT WORSE"),
-        ([moved("P1", "roc_auc", 0.80, 0.02)], 0, "NOT WORSE"),
+        ([moved("P1", "roc_auc", 0.68, 0.02)], 0, "NOT WORSE BEYOND NOISE"),
+        ([moved("P1", "roc_auc", 0.80, 0.02)], 0, "NOT WORSE BEYOND NOISE"),
         ([lambda one: one["checks"].pop(0)], 2, "CANNOT TELL"),
     ],
 )

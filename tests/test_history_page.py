@@ -138,6 +138,19 @@ def test_every_required_finding_is_a_figure_with_its_numbers(tmp_path: Path) -> 
     assert page.count("Numbers of ") == len(required)
 
 
+def test_finding_that_the_newest_run_lacks_comes_last_and_says_so(
+    tmp_path: Path,
+) -> None:
+    publish_run(tmp_path, FIRST)
+    publish_run(tmp_path, SECOND, lambda one: one["checks"].pop(0))
+
+    page = plain(page_of(tmp_path))
+
+    shown = page[page.index("Headline findings over time") :]
+    assert shown.count("not in the newest run") == 2
+    assert shown.index("P1 AUC not in the newest run") > shown.index("X1 Gap between")
+
+
 def test_headline_metric_is_shown_where_nothing_requires_it() -> None:
     results = sample_results()
     for check in results["checks"]:
