@@ -72,6 +72,7 @@ METRICS = {
     "attribution_shift": "attribution that moved to other columns",
     "attribution_order": "old importance in the new order (NDCG)",
     "interaction": "interaction (H²)",
+    "reason_change_share": "rows whose reasons measurement noise changes",
     "shift": "distance from the reference",
     "missing_shift": "rise of missing values",
     "budget_spent": "budget spent",
@@ -136,6 +137,7 @@ METRICS = {
     "p99_ms": "99 in 100 answers within",
     "sustainable_rate": "requests that one worker bears",
     "seed_spread_ratio": "how much more seeds differ under stress",
+    "worst_seed": "metric of the worst seed",
     "interval_coverage": "outcomes inside their prediction interval",
 }
 
