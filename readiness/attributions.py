@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from readiness.boosters import Booster
 from readiness.case import Case
 from readiness.encoded_columns import REFUSALS, Opened, open_model
 from readiness.exact_attributions import (
@@ -20,6 +21,7 @@ from readiness.exact_attributions import (
     add_up_codes,
     added_output,
     boosted_route,
+    booster_route,
     exact_result,
     linear_route,
     unit_of,
@@ -83,7 +85,8 @@ def attributions(
 
     Notes
     -----
-    Exact routes: linear models in closed form; HistGradientBoosting, with native
+    Exact routes: linear models in closed form; HistGradientBoosting and native
+    LightGBM and XGBoost models with one output, with native
     categories too, by `readiness.tree_shapley`; other scikit-learn trees by
     ``shap.TreeExplainer`` with the whole background. Encoded columns are added up
     to raw ones. An exact route that does not add up to the model's own output is
@@ -114,6 +117,9 @@ def _exact(task: Task) -> Attributions | None:
     if task.said.ndim > 1:
         return None
     model = task.case.model
+    if isinstance(model.estimator, Booster):
+        own = booster_route(task, model.estimator)
+        return own if own is not None and _adds_up(own) else None
     opened = open_model(model.estimator, task.together(), by_name=model.by_name)
     if opened is None:
         return None

@@ -38,7 +38,7 @@ class Booster:
         Known values of each categorical column, in the order of their codes. Any
         other value counts as missing, which is how both libraries take it.
     score : callable
-        ``score(found, frame)`` gives the raw answer.
+        ``score(found, frame, margin=...)`` gives the library's answer.
     classes_ : tuple of int or None
         Codes of the classes, 0 to k - 1; None unless there are several outputs.
     """
@@ -47,16 +47,24 @@ class Booster:
     feature_names_in_: tuple[str, ...]
     objective: str
     categories: Mapping[str, Sequence[Any]]
-    score: Callable[[Any, pd.DataFrame], Floats]
+    score: Callable[..., Floats]
     classes_: tuple[int, ...] | None = field(default=None)
 
     def __call__(self, frame: pd.DataFrame) -> Floats:
         """Return the scores of n rows: (n,), or (n, k) for k classes."""
+        return self.score(self.found, self.coded(frame), margin=False)
+
+    def margin(self, frame: pd.DataFrame) -> Floats:
+        """Return the sums of trees behind the scores: (n,), or (n, k)."""
+        return self.score(self.found, self.coded(frame), margin=True)
+
+    def coded(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the frame with its categorical columns coded as in training."""
         known = {
             name: _coded(frame[name], pd.Index(values))
             for name, values in self.categories.items()
         }
-        return self.score(self.found, frame.assign(**known))
+        return frame.assign(**known)
 
 
 def _coded(values: "pd.Series[Any]", known: "pd.Index[Any]") -> pd.Categorical:
@@ -136,8 +144,8 @@ def _lightgbm(content: bytes) -> Booster:
     )
 
 
-def _score_lightgbm(found: Any, frame: pd.DataFrame) -> Floats:  # noqa: ANN401 (an extra's type)
-    scores: Floats = found.predict(frame, validate_features=True)
+def _score_lightgbm(found: Any, frame: pd.DataFrame, *, margin: bool) -> Floats:  # noqa: ANN401 (an extra's type)
+    scores: Floats = found.predict(frame, raw_score=margin, validate_features=True)
     return scores
 
 
@@ -191,13 +199,13 @@ def _stored_categories(found: Any) -> dict[str, list[Any]]:  # noqa: ANN401 (an 
     return known
 
 
-def _score_xgboost(found: Any, frame: pd.DataFrame) -> Floats:  # noqa: ANN401 (an extra's type)
+def _score_xgboost(found: Any, frame: pd.DataFrame, *, margin: bool) -> Floats:  # noqa: ANN401 (an extra's type)
     import xgboost  # noqa: PLC0415 (an extra)
 
     best = found.attr("best_iteration")  # early stopping leaves the best round there
     rounds = (0, 0) if best is None else (0, int(best) + 1)
     rows = xgboost.DMatrix(frame, enable_categorical=True)
-    scores: Floats = found.predict(rows, iteration_range=rounds)
+    scores: Floats = found.predict(rows, iteration_range=rounds, output_margin=margin)
     return scores
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from readiness.booster_trees import booster_trees
+from readiness.boosters import Booster
 from readiness.case import Case
 from readiness.encoded_columns import Opened
 from readiness.stats import Floats, Ints
@@ -13,6 +15,7 @@ from readiness.tree_shapley import boosted_trees, trees_shapley
 
 CLOSED_FORM = "exact, in closed form"
 EVERY_TREE = "exact, tree by tree"
+SINGLE_PRECISION = 1e-6  # of a probability
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,10 +119,15 @@ def added_output(task: Task, final: object) -> Said | None:
     if not hasattr(model.estimator, "decision_function"):
         return None
     margin = np.asarray(model.estimator.decision_function(X))
+    return _as_log_odds(task, margin, atol=1e-9)
+
+
+def _as_log_odds(task: Task, margin: Floats, *, atol: float) -> Said | None:
+    """Return the margin with its sign; None where it does not give what was said."""
     for sign in (1.0, -1.0):
         with np.errstate(over="ignore"):
             probability = 1 / (1 + np.exp(-sign * margin))
-        if np.allclose(probability, task.said, rtol=0, atol=1e-9):
+        if np.allclose(probability, task.said, rtol=0, atol=atol):
             return Said(sign * margin, "log-odds", sign)
     return None
 
@@ -194,3 +202,29 @@ def boosted_route(task: Task, opened: Opened) -> Attributions | None:
     values = np.zeros(task.rows.shape)
     values[:, : found.shape[1]] = found
     return exact_result(task, values, base + constant, said, EVERY_TREE)
+
+
+def booster_route(task: Task, booster: Booster) -> Attributions | None:
+    """Return exact attributions of a native LightGBM or XGBoost model.
+
+    None where its trees cannot be read, where they do not give the library's own
+    margin on every row and background row, or where what the model says does not
+    follow from one margin.
+    """
+    found = booster_trees(booster)
+    if found is None or len(found.trees) > 1:
+        return None
+    frame = task.together()[list(booster.feature_names_in_)]
+    matrix = found.matrix(frame)
+    margin = booster.margin(frame).astype(np.float64)
+    said: Said | None = Said(task.said, unit_of(task.case), 1.0)
+    if task.case.task == "binary":
+        said = _as_log_odds(task, margin, atol=SINGLE_PRECISION)
+    if said is None or len(found.misread(matrix, margin)):
+        return None
+    n_rows = len(task.rows)
+    places = {name: place for place, name in enumerate(task.rows.columns)}
+    players = np.array([places[name] for name in booster.feature_names_in_])
+    rows, background = matrix[:n_rows], matrix[n_rows:]
+    added, base = trees_shapley(found.trees[0], rows, background, players)
+    return exact_result(task, added, base + found.constant[0], said, EVERY_TREE)

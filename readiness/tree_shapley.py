@@ -162,6 +162,22 @@ def _add_tree(tree: Tree, cells: Floats, players: Codes, values: Floats) -> floa
     return base
 
 
+def sum_of_trees(trees: tuple[Tree, ...], cells: Floats) -> Floats:
+    """Return the sum of the trees' outputs on encoded rows, (n, p) to (n,)."""
+    total = np.zeros(len(cells))
+    for tree in trees:
+        waiting = [(0, np.arange(len(cells)))]
+        while waiting:
+            node, rows = waiting.pop()
+            if tree.left[node] < 0:
+                total[rows] += tree.value[node]
+                continue
+            goes_left = _goes_left(tree, node, cells[rows, tree.feature[node]])
+            waiting.append((int(tree.left[node]), rows[goes_left]))
+            waiting.append((int(tree.right[node]), rows[~goes_left]))
+    return total
+
+
 def _goes_left(tree: Tree, node: int, column: Floats) -> Bools:
     if node in tree.left_codes:
         left = np.isin(column, tree.left_codes[node])
