@@ -36,15 +36,25 @@ class Splits:
     def interval(self, values: Floats) -> Ints:
         """Return the interval of each value, 0 to m; m + 1 where it is missing.
 
+        m + 2 where rounding makes it infinite, which such trees refuse.
+
         Examples
         --------
         >>> splits = Splits(at=np.array([1.0, 2.0]), read_as=np.float64)
         >>> splits.interval(np.array([0.5, 1.0, 1.5, 3.0, np.nan])).tolist()
         [0, 0, 1, 2, 3]
         """
-        read = values.astype(self.read_as).astype(np.float64)
+        with np.errstate(over="ignore"):
+            read = values.astype(self.read_as).astype(np.float64)
         place = np.searchsorted(self.at, read, side="left").astype(np.int64)
-        return np.where(np.isnan(read), len(self.at) + 1, place)
+        place = np.where(np.isnan(read), len(self.at) + 1, place)
+        is_refused = np.isinf(read) & (np.dtype(self.read_as) == np.float32)
+        return np.where(is_refused, len(self.at) + 2, place)
+
+    @property
+    def n_intervals(self) -> int:
+        """How many different answers `interval` has."""
+        return len(self.at) + 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

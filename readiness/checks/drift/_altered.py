@@ -124,7 +124,7 @@ def _scores_by_interval(
 
     def keys_of(values: pd.Series) -> Ints:
         places = splits.interval(numbers(values, "numeric"))
-        keys: Ints = np.arange(n_rows) * (len(splits.at) + 2) + places
+        keys: Ints = np.arange(n_rows) * splits.n_intervals + places
         return keys
 
     if name not in fixed.asked:
