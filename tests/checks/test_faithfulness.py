@@ -6,19 +6,23 @@ import pandas as pd
 import pytest
 
 from readiness.case import Case, load_case
-from readiness.checks.explainability._deletion import Game, best_found, nested
-from readiness.checks.explainability.faithfulness import (
+from readiness.checks.explainability._deletion import (
     BEST,
-    CHECK,
     ONE_LIST,
     OWN,
     RANDOM,
+    Game,
+    best_found,
+    nested,
+    walk,
+)
+from readiness.checks.explainability.faithfulness import (
+    CHECK,
     Walked,
     alt,
     draw,
     judged,
     measure,
-    walk,
 )
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement, Options, Status

@@ -5,6 +5,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, RidgeClassifier
 
 from readiness.case import Case, load_case
@@ -135,6 +136,30 @@ def test_every_shift_gives_the_mean_over_all_pairs() -> None:
         if i != k
     ]
     assert found.value == pytest.approx(np.mean(pairs))
+
+
+def test_shuffling_agrees_with_scikit_learn() -> None:
+    # Its own shuffles of the same rows, thirty of each column, scored by log loss.
+    case = binary_case()
+    often = replace(QUICK, values={**QUICK.values, "shuffles": 30})
+    found = table_of(measure(case, often), SHUFFLED)
+    table = case.table("reference")
+    rows = table.take(np.arange(table.n_rows))
+
+    theirs = permutation_importance(
+        case.model.estimator,
+        rows[list(FEATURES)],
+        rows["late"],
+        scoring="neg_log_loss",
+        n_repeats=30,
+        random_state=1,
+    )
+
+    for name, value, spread in zip(
+        FEATURES, theirs.importances_mean, theirs.importances_std, strict=True
+    ):
+        room = 4 * spread * np.sqrt(2 / 30)  # standard errors of the difference
+        assert abs(found.loc[name, "value"] - value) <= room + 1e-9
 
 
 def test_error_counts_the_rows_that_give_values_too() -> None:

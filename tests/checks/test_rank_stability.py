@@ -86,6 +86,13 @@ def test_equal_columns_are_tied() -> None:
     assert value_of(found, "separated_ranks")["value"] == 1
 
 
+def test_no_settled_rank_is_called_none() -> None:
+    found = measure(linear_case(b=1.0, c=1.0), SMALL)
+
+    assert value_of(found, "separated_ranks")["value"] == 0
+    assert "none can be sworn to (all" in found.notes[0]
+
+
 def test_identical_features_are_tied_when_the_model_splits_them() -> None:
     rows = frame_of(a=3.0, c=1.0).assign(b=lambda one: one["a"])
     model = Ridge().fit(rows[["a", "b", "c"]], rows["late"])
@@ -115,14 +122,15 @@ def test_identical_features_are_tied_when_the_model_uses_only_one() -> None:
 
 
 def test_twins_are_found_by_what_they_hold() -> None:
-    up = np.array([3.0, 1.0, np.nan, 2.0, 5.0, 5.0])
+    up = np.array([3.0, 1.0, np.nan, 2.0, 5.0, 4.0])
     rows = pd.DataFrame(
         {
             "up": up,
-            "down": -up,
+            "down": 32 - 1.8 * up,
             "filled": np.nan_to_num(up),
-            "word": ["x", "y", "x", "y", "y", "y"],
-            "other": ["p", "q", "p", "q", "q", "q"],
+            "word": ["x", "y", "x", "y", "y", "z"],
+            "number": [7.0, 2.0, 7.0, 2.0, 2.0, 3.0],
+            "coarser": ["x", "y", "x", "y", "y", "y"],
             "key": list("abcdef"),
             "name": list("uvwxyz"),
             "one": 1.0,
@@ -132,7 +140,7 @@ def test_twins_are_found_by_what_they_hold() -> None:
 
     groups = [[rows.columns[one] for one in group] for group in find_twins(rows)]
 
-    assert groups == [["up", "down"], ["word", "other"]]
+    assert groups == [["up", "down"], ["word", "number"]]
 
 
 def test_days_that_hang_together_are_not_taken_for_rows() -> None:

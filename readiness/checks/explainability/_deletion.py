@@ -11,6 +11,8 @@ from readiness.checks.explainability._loss_games import by_class
 from readiness.scoring import score_frame
 from readiness.stats import Floats, Ints
 
+OWN, ONE_LIST = "each row's own reasons", "one list for all rows"
+BEST, RANDOM = "best list found by trying", "columns drawn by lot"
 Bools = NDArray[np.bool_]
 BATCH_ROWS = 60_000  # rows per call to the model: bounds memory
 MOST_TRIED = 20  # columns that a list found by trying is made of
@@ -147,3 +149,36 @@ def best_found(game: Game, depth: int, screen: Floats) -> tuple[Ints, Floats]:
         taken[first, chosen] = True
         order = np.column_stack([order, chosen])
     return order, np.column_stack(gaps)
+
+
+def walk(
+    game: Game, sizes: Floats, depth: int, overall: Floats, seed: int
+) -> dict[str, Floats]:
+    """Return how far scores move along each list, (n, depth) each.
+
+    Parameters
+    ----------
+    game : Game
+    sizes : ndarray of shape (n, d)
+        Of the explanation, row by row; the largest names the first column.
+    depth : int
+        Less than d.
+    overall : ndarray of shape (d,)
+        Of all rows.
+    seed : int
+        Of the columns drawn by lot.
+    """
+    n_rows, d = sizes.shape
+    alone = np.broadcast_to(np.eye(d, dtype=bool), (n_rows, d, d))
+    screen = game.gaps(alone)
+    lot = np.argsort(np.random.default_rng([seed, 44]).random((n_rows, d)), axis=1)
+    one_list = np.argsort(-overall, kind="stable")
+    orders = {
+        OWN: np.argsort(-sizes, axis=1, kind="stable"),
+        ONE_LIST: np.broadcast_to(one_list, (n_rows, d)),
+        RANDOM: lot,
+    }
+    found = {name: game.gaps(nested(one, depth)) for name, one in orders.items()}
+    found[RANDOM][:, 0] = screen.mean(axis=1)  # every first column, not one by lot
+    found[BEST] = best_found(game, depth, screen)[1]
+    return found

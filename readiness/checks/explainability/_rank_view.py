@@ -42,9 +42,10 @@ def _settled(ranks: pd.DataFrame, n_rows: int) -> str:
     if len(settled) > N_NAMED:
         named.append("others in the table")
     ending = f": {', '.join(named)}" if named else ""
+    how_many = len(settled) or "none"
     ranks_of = f"{len(used)} rank{'s' * (len(used) > 1)}"
     return (
-        f"Of the {ranks_of} of columns the model uses, {len(settled)} can be "
+        f"Of the {ranks_of} of columns the model uses, {how_many} can be "
         f"sworn to{ending} (all at once with 95 %, from {n_rows:,} rows)."
     )
 

@@ -153,31 +153,32 @@ def find_twins(frame: pd.DataFrame) -> list[list[int]]:
     Parameters
     ----------
     frame : pandas.DataFrame
-        n rows. Numbers are the same when they put the rows in the same order, forwards
-        or backwards; other values when they split them alike, into at most n / 2 parts.
-        Missing values must be missing together. A constant column has no twin.
+        n rows. Columns of at most n / 2 values are the same when they split the rows
+        alike; numbers of more values when they put the rows in the same order,
+        forwards or backwards. Missing values must be missing together. A constant
+        column has no twin.
     """
     seen: dict[bytes, list[int]] = {}
     for place, name in enumerate(frame.columns):
-        codes = _order(frame[name])
-        n_values = int(codes.max(initial=-1)) + 1
-        if n_values < 2:  # noqa: PLR2004 (a constant)
-            continue
-        off_middle = codes[(codes >= 0) & (2 * codes != n_values - 1)]
-        if 2 * off_middle[0] > n_values - 1:
-            codes = np.where(codes < 0, codes, n_values - 1 - codes)
-        seen.setdefault(codes.tobytes(), []).append(place)
+        codes, found = pd.factorize(frame[name])
+        if len(found) > len(frame) / 2:
+            codes = _order(frame[name])
+        if len(codes) and len(found) > 1:
+            seen.setdefault(codes.astype(np.int64).tobytes(), []).append(place)
     return [group for group in seen.values() if len(group) > 1]
 
 
 def _order(values: "pd.Series[Any]") -> Ints:
-    if pd.api.types.is_bool_dtype(values) or not pd.api.types.is_numeric_dtype(values):
-        codes, found = pd.factorize(values)
-        if len(found) > len(values) / 2:
-            return np.full(len(values), -1)
-        return codes.astype(np.int64)
+    """Return the places of numbers by size, the first of them in the lower half."""
+    if not pd.api.types.is_numeric_dtype(values):
+        return np.empty(0, dtype=np.int64)
     ranks = values.rank(method="dense").to_numpy(dtype=np.float64, na_value=np.nan)
-    return np.where(np.isnan(ranks), -1, ranks - 1).astype(np.int64)
+    codes = np.where(np.isnan(ranks), -1, ranks - 1).astype(np.int64)
+    last = int(codes.max())
+    off_middle = codes[(codes >= 0) & (2 * codes != last)]
+    if 2 * off_middle[0] > last:
+        codes = np.where(codes < 0, codes, last - codes)
+    return codes
 
 
 def overlap(one: Ints, other: Ints, depth: int) -> float:

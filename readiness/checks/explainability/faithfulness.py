@@ -9,10 +9,13 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.explainability._deletion import (
+    BEST,
     MOST_TRIED,
+    ONE_LIST,
+    OWN,
+    RANDOM,
     Game,
-    best_found,
-    nested,
+    walk,
 )
 from readiness.checks.explainability._explained import DEFAULTS, TABLE, explained
 from readiness.errors import NotAssessedError, Reason
@@ -37,8 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRIC = "faithfulness"
-OWN, ONE_LIST = "each row's own reasons", "one list for all rows"
-BEST, RANDOM = "best list found by trying", "columns drawn by lot"
 GROUPS = {OWN: "", ONE_LIST: ONE_LIST}
 FEWEST_ROWS = 50
 
@@ -152,39 +153,6 @@ def _game(case: Case, options: Options, n_rows: int, unit: str) -> Game:
     return Game(case=case, pool=pool, donors=donors, unit=unit)
 
 
-def walk(
-    game: Game, sizes: Floats, depth: int, overall: Floats, seed: int
-) -> dict[str, Floats]:
-    """Return how far scores move along each list, (n, depth) each.
-
-    Parameters
-    ----------
-    game : Game
-    sizes : ndarray of shape (n, d)
-        What the explanation says of each row: the larger, the more important.
-    depth : int
-        Less than d.
-    overall : ndarray of shape (d,)
-        What it says of all rows.
-    seed : int
-        Of the columns drawn by lot.
-    """
-    n_rows, d = sizes.shape
-    alone = np.broadcast_to(np.eye(d, dtype=bool), (n_rows, d, d))
-    screen = game.gaps(alone)
-    lot = np.argsort(np.random.default_rng([seed, 44]).random((n_rows, d)), axis=1)
-    one_list = np.argsort(-overall, kind="stable")
-    orders = {
-        OWN: np.argsort(-sizes, axis=1, kind="stable"),
-        ONE_LIST: np.broadcast_to(one_list, (n_rows, d)),
-        RANDOM: lot,
-    }
-    found = {name: game.gaps(nested(one, depth)) for name, one in orders.items()}
-    found[RANDOM][:, 0] = screen.mean(axis=1)  # every first column, not one by lot
-    found[BEST] = best_found(game, depth, screen)[1]
-    return found
-
-
 def judged(walked: Walked, name: str) -> dict[str, Any]:
     """Return the summary row of one list: 0 as good as by lot, 1 as the best found."""
     gaps = {one: values.sum(axis=1) for one, values in walked.gaps.items()}
@@ -200,23 +168,27 @@ def judged(walked: Walked, name: str) -> dict[str, Any]:
 
 
 def _curves(walked: Walked, unit: str) -> pd.DataFrame:
-    lines = []
-    for name, gaps in walked.gaps.items():
-        for place in range(gaps.shape[1]):
-            mean = weighted_mean(gaps[:, place], walked.weight)
-            one = clustered_interval(mean, walked.clusters)
-            lines.append(
-                {
-                    "list": name,
-                    "columns_replaced": place + 1,
-                    "mean_change": one.value,
-                    "ci_low": one.ci_low,
-                    "ci_high": one.ci_high,
-                    "rows": one.n_rows,
-                    "unit": unit,
-                }
-            )
-    return pd.DataFrame(lines)
+    found = {
+        (name, place + 1): clustered_interval(
+            weighted_mean(gaps[:, place], walked.weight), walked.clusters
+        )
+        for name, gaps in walked.gaps.items()
+        for place in range(gaps.shape[1])
+    }
+    return pd.DataFrame(
+        [
+            {
+                "list": name,
+                "columns_replaced": n_replaced,
+                "mean_change": one.value,
+                "ci_low": one.ci_low,
+                "ci_high": one.ci_high,
+                "rows": one.n_rows,
+                "unit": unit,
+            }
+            for (name, n_replaced), one in found.items()
+        ]
+    )
 
 
 def _notes(
@@ -235,13 +207,11 @@ def _notes(
         f"many by lot {number(sizes[RANDOM], unit)}, the best found "
         f"{number(sizes[BEST], unit)} ({n_rows:,} reference rows)."
     )
-    notes = [first, second]
-    if np.isfinite(one_list["value"]):
-        notes.append(
-            f"One list for all rows reaches {_faithful(one_list)}; the rest is what "
-            "explaining each row by itself adds."
-        )
-    return tuple(notes)
+    ending = "the rest is what explaining each row by itself adds"
+    if one_list["value"] >= own["value"]:
+        ending = "for this model a single list serves as well"
+    third = f"One list for all rows reaches {_faithful(one_list)}; {ending}."
+    return first, second, third
 
 
 def _faithful(row: Mapping[str, Any]) -> str:
