@@ -1,7 +1,7 @@
 """Trees inside the native models of LightGBM and XGBoost, as arrays."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -248,13 +248,21 @@ def _constant(learner: Mapping[str, Any], n_outputs: int) -> Floats:
     return start
 
 
-def numeric_splits(found: BoosterTrees) -> Iterable[tuple[Ints, Floats]]:
-    """Yield the columns and thresholds of every tree, without splits by category.
+def numeric_splits(found: BoosterTrees) -> dict[str, Floats]:
+    """Return the values at which any tree splits a column, rising; at most goes left.
 
-    Values of at most a threshold go left.
+    Without columns that are split by category, or whose zeros count as missing.
     """
-    for trees in found.trees:
-        for tree in trees:
-            inner = tree.left >= 0
-            inner[list(tree.left_codes)] = False
-            yield tree.feature[inner], tree.threshold[inner]
+    pairs = [(np.empty(0, dtype=np.int64), np.empty(0))]
+    for tree in (tree for trees in found.trees for tree in trees):
+        inner = tree.left >= 0
+        inner[list(tree.left_codes)] = False
+        pairs.append((tree.feature[inner], tree.threshold[inner]))
+    column = np.concatenate([one for one, _ in pairs])
+    at = np.concatenate([one for _, one in pairs])
+    other = found.as_codes | found.zero_is_missing
+    return {
+        name: np.unique(at[column == place])
+        for place, name in enumerate(found.booster.feature_names_in_)
+        if place not in other and name not in found.booster.categories
+    }

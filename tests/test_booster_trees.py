@@ -11,6 +11,7 @@ from readiness.attributions import SAMPLED, attributions, shap_values
 from readiness.booster_trees import booster_trees
 from readiness.boosters import Booster, load_booster
 from readiness.case import Case, load_case
+from readiness.checks.stress._split_points import split_points
 from readiness.exact_attributions import EVERY_TREE
 from tests.cases import case_file
 from tests.shapley_games import brute_force
@@ -177,6 +178,26 @@ def test_thresholds_are_compared_in_single_precision() -> None:
 
     assert found.matrix(rows)[:2, 0].tolist() == [at, at]
     assert_margins(booster, rows, 1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_score_is_flat_between_two_split_points(kind: str) -> None:
+    booster = fitted(kind, "binary", rows_of(N, 1))
+    rows = rows_of(30, 5)
+    listed = booster.found.trees_to_dataframe()
+    columns = ["Feature", "Split"] if kind == "xgboost" else None
+    names, at = listed[columns or ["split_feature", "threshold"]].to_numpy().T
+
+    found = split_points(case_with(booster, "binary"), rows)
+
+    assert sorted(found) == ["delay", "seats", "wind"]
+    for name, splits in found.items():
+        own = np.unique(at[names == name].astype(float))
+        assert splits == pytest.approx(own, rel=1e-6, abs=1e-30)
+        low, high = splits[-2:]
+        for value in (0.9 * low + 0.1 * high, 0.1 * low + 0.9 * high):
+            moved, edge = rows.assign(**{name: value}), rows.assign(**{name: high})
+            np.testing.assert_array_equal(booster(moved), booster(edge))
 
 
 def test_row_whose_margin_differs_is_found() -> None:

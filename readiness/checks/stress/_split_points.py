@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from readiness.booster_trees import booster_trees, numeric_splits
+from readiness.boosters import Booster
 from readiness.case import Case
 from readiness.checks.stress._noise import spread, values_of
 from readiness.columns import Column
@@ -93,6 +95,14 @@ def split_points(case: Case, frame: pd.DataFrame) -> dict[str, Floats]:
     Empty for other models; without features that the steps before the trees do not
     merely shift or scale. A feature that no tree splits on has no values.
     """
+    if isinstance(case.model.estimator, Booster):
+        trees = booster_trees(case.model.estimator)
+        known = {} if trees is None else numeric_splits(trees)
+        return {
+            name: at
+            for name, at in known.items()
+            if case.columns[name].kind == "numeric"
+        }
     features = frame[list(case.features)].iloc[:N_ENCODED]
     opened = open_model(case.model.estimator, features, by_name=case.model.by_name)
     pairs = [] if opened is None else list(_tree_splits(opened.final))
