@@ -83,7 +83,7 @@ def test_readings_along_the_first_component_follow_the_closed_form() -> None:
 
     measurement = measured(measurement_tilt.CHECK, case, rows=20_000)
 
-    # Between two points the curve is taken as straight, which finds the loss 0.01 early.
+    # Between two points the curve is taken as straight: the loss is found 0.01 early.
     found = row(measurement, "direction_loss_budget", COMPONENT)
     assert found["ci_low"] < ALONG < found["ci_high"] + 0.01
     assert found["value"] == pytest.approx(ALONG, abs=0.02)

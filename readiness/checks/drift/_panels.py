@@ -102,7 +102,7 @@ def _draw_panel(
     if base["room"] > 0:
         draw_limit(axes, base["room"], "acceptable", vertical=False)
     _draw_moves(axes, panel, limits)
-    axes.set_title(label(panel["column"], 24), fontsize=9, loc="left")
+    axes.set_title(label(panel["column"], 26), fontsize=9, loc="left")
     axes.set_xlabel(_axis(panel))
 
 
