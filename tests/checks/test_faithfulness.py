@@ -27,7 +27,7 @@ from readiness.checks.explainability.faithfulness import (
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement, Options, Status
 from readiness.stats import Clusters, Floats
-from tests.cases import case_file, small_case
+from tests.cases import case_file, small_case, small_frames
 from tests.judging import findings_of
 
 COLUMNS = ("a", "b", "c", "d", "e", "f")
@@ -248,3 +248,17 @@ def test_figure_draws_every_list() -> None:
         "columns drawn by lot",
     }
     assert alt(found) == found.notes[0]
+
+
+def test_order_of_the_rows_does_not_matter() -> None:
+    frames = small_frames("binary")
+    mixed = frames["reference"].sample(frac=1, random_state=1).reset_index(drop=True)
+
+    one, other = (
+        measure(
+            small_case("binary", frames={**frames, "reference": rows}), SMALL
+        ).summary
+        for rows in (frames["reference"], mixed)
+    )
+
+    pd.testing.assert_frame_equal(one, other)

@@ -353,3 +353,17 @@ def test_figure_draws_the_ways_on_one_scale(linear: Measurement) -> None:
     halved = lines["shuffled, halved"].get_xdata()
     assert halved[0] == pytest.approx(table_of(linear, SHUFFLED)["value"]["a"] / 2)
     assert alt(linear).startswith("Shuffling these raises the squared error most: a")
+
+
+def test_order_of_the_rows_does_not_matter() -> None:
+    frames = small_frames("binary")
+    mixed = frames["reference"].sample(frac=1, random_state=1).reset_index(drop=True)
+
+    one, other = (
+        measure(
+            small_case("binary", frames={**frames, "reference": rows}), QUICK
+        ).summary
+        for rows in (frames["reference"], mixed)
+    )
+
+    pd.testing.assert_frame_equal(one, other)

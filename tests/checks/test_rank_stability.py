@@ -290,3 +290,17 @@ def test_figure_writes_settled_and_tied() -> None:
     words = {text.get_text() for text in axes.texts}
     assert words == {"settled", "tied, 2 to 3"}
     assert "can be sworn to" in alt(found)
+
+
+def test_order_of_the_rows_does_not_matter() -> None:
+    rows = frame_of(1, a=1.0, b=1.0, c=0.9, d=0.9, e=1.1, f=1.0)
+    mixed = rows.sample(frac=1, random_state=1).reset_index(drop=True)
+    features = list("abcdef")
+
+    one, other = (
+        measure(case_of(each, lambda one: one.sum(axis=1), features), SMALL).summary
+        for each in (rows, mixed)
+    )
+
+    assert one.loc[1, "value"] < 0.9  # redrawn rows tell the blocks apart
+    pd.testing.assert_frame_equal(one, other)

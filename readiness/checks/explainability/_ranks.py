@@ -51,7 +51,7 @@ class Sizes:
         """Return mean sizes over blocks drawn again with replacement, (n_draws, d)."""
         weights = relative_weights(len(self.values), self.weight)
         codes = (*self.clusters.declared(), np.arange(len(weights)))[0]
-        block = np.unique(codes, return_inverse=True)[1]
+        block = pd.factorize(codes)[0]  # in the rows' own random order
         n_blocks = int(block.max()) + 1
         drawn = rng.multinomial(n_blocks, np.full(n_blocks, 1 / n_blocks), n_draws)
         by_block = np.zeros((n_blocks, self.values.shape[1] + 1))

@@ -1,7 +1,7 @@
 """X4: whether the columns an explanation names first are those that move the score."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,9 +162,10 @@ def judged(walked: Walked, name: str) -> dict[str, Any]:
     estimate = ratio_of_sums(top, bottom, weights)
     if not np.isfinite(estimate.value):
         return empty_row(METRIC, GROUPS[name], Reason.NOT_MEASURED)
-    return summary_row(
-        METRIC, GROUPS[name], clustered_interval(estimate, walked.clusters)
-    )
+    found = clustered_interval(estimate, walked.clusters)
+    # Nothing is better than the best list, unless trying step by step missed it.
+    best = max(min(found.ci_high, 1.0), found.value)
+    return summary_row(METRIC, GROUPS[name], replace(found, ci_high=best))
 
 
 def _curves(walked: Walked, unit: str) -> pd.DataFrame:

@@ -225,7 +225,7 @@ def _fitted_again(
     drawn = []
     for place in range(options["refits"]):
         picks = rng.integers(len(members), size=len(members))
-        places = np.concatenate([members[one] for one in picks])
+        places = np.sort(np.concatenate([members[one] for one in picks]))
         drawn.append(sizes_of(places, options.seed + place))
     every = np.arange(len(rows))
     seeded = [sizes_of(every, options.seed + one) for one in range(options["seeds"])]
