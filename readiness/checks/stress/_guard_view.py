@@ -105,11 +105,11 @@ def _records(table: pd.DataFrame) -> Sequence[Mapping[Any, Any]]:
 def _sentence(bench: Bench, row: Mapping[Any, Any]) -> str:
     metric = metric_words(bench.case.metric.name)
     sizes = interval(row["ci_low"], row["ci_high"])
-    where = " nor ".join(PARTS[one] for one in str(row["silent_at"]).split(", "))
+    where = " and in ".join(PARTS[one] for one in str(row["silent_at"]).split(", "))
     text = (
         f"{subject(row['column'])}: {visible(row['what_happens'], 80)}. This costs "
-        f"{number(row['loss'])} of {metric} ({sizes}) when it befalls every row, and "
-        f"nobody notices it in {where}"
+        f"{number(row['loss'])} of {metric} ({sizes}) when it befalls every row. It "
+        f"goes unnoticed in {where}"
     )
     if not row["paste"]:
         return f"{text}. No declaration of the case file would have it noticed."
