@@ -53,7 +53,7 @@ def measure(case: Case, options: Options) -> Measurement:
         training rows and a model that can be fitted again.
     options : Options
         ``rows``, ``background``, ``evaluations`` as global_importance; ``depth`` (5):
-        ranks compared; ``draws`` (200) of the reference blocks; in the full profile
+        ranks compared; ``draws`` (60) of the reference blocks; in the full profile
         ``refits`` (20) on training blocks drawn again and ``seeds`` (5) on all
         training rows, each explained on ``refit_rows`` (500).
 
@@ -265,7 +265,7 @@ CHECK = Check(
     defaults={
         **DEFAULTS,
         "depth": 5,
-        "draws": 200,
+        "draws": 60,
         "refits": 20,
         "seeds": 5,
         "refit_rows": 500,
