@@ -26,7 +26,13 @@ from readiness.checks.stress._guards import (
 from readiness.checks.stress._looks import HARMFUL, HARMLESS, UNDECIDED, all_faults
 from readiness.checks.stress._monitors import drift_power, facts
 from readiness.checks.stress._schema_guard import broken_rules
-from readiness.checks.stress._suggest import section_head, toml, usual_range
+from readiness.checks.stress._suggest import (
+    Suggestion,
+    merged,
+    section_head,
+    toml,
+    usual_range,
+)
 from readiness.checks.stress.guards import CHECK, alt, draw, measure
 from readiness.errors import CaseError
 from readiness.measuring import Bench, measured, options_of
@@ -558,6 +564,21 @@ def test_lines_to_paste_are_toml() -> None:
     text = f"{section_head('columns.wind gust')}\nrange = {toml([-0.5, 1e6])}\n"
 
     assert tomllib.loads(text) == {"columns": {"wind gust": {"range": [-0.5, 1e6]}}}
+
+
+def test_lines_of_one_key_are_merged_into_one() -> None:
+    found = answered(stale_case()).tables
+
+    lines = found["declarations"].set_index("line")
+    pasted_alone = found["silent_killers"]["paste"]
+    assert lines.loc['max_age = { "weather feed" = "1h" }', "faults_noticed"] >= 2
+    assert lines["faults_noticed"].sum() == (pasted_alone != "").sum()
+    both = [("gust", {"gust": "24h"}), ("rain", {"gust": "12h", "rain": "2h"})]
+    made = [
+        Suggestion(section="checks.S2", key="max_age", value=ages, guards=None)
+        for _, ages in both
+    ]
+    assert merged(made)["line"].tolist() == ['max_age = { gust = "12h", rain = "2h" }']
 
 
 def test_sensitive_column_shows_neither_extremes_nor_categories() -> None:

@@ -75,7 +75,8 @@ def matrix(
         text.set(fontsize=6, color="white" if dark else "black")
         if hatched and row[hatched]:
             _hatch(axes, x, y)
-            text.set(color="black", backgroundcolor="white")
+            text.set_color("black")
+            text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
     _name_axes(axes, columns, faults)
     return figure
 
