@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from readiness.boosters import Booster
+from readiness.decision_trees import Tree, sum_of_trees
 from readiness.stats import Floats, Ints
-from readiness.tree_shapley import Tree, sum_of_trees
 
 ZERO = 1e-35  # LightGBM: values this near to zero are zero
 BEYOND = 1e300  # LightGBM writes an infinite threshold so

@@ -8,7 +8,7 @@ background rows, not with their product. Same game as `shap.TreeExplainer` with
 ``feature_perturbation="interventional"``, in double precision.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import cache
 from math import factorial
 from typing import Any
@@ -16,42 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from readiness.decision_trees import Cells, Codes, Floats, Tree
 
 SMALL_PATH = 6  # players per leaf up to which the full table of codes is kept
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Tree:
-    """One decision tree as arrays over its nodes; children are node numbers.
-
-    Parameters
-    ----------
-    left, right : ndarray of int
-        Children; equal to -1 at a leaf.
-    feature : ndarray of int
-        Column of the encoded matrix tested at the node.
-    threshold : ndarray of float
-        Rows with a value of at most `threshold` go left.
-    missing_left : ndarray of bool
-        Whether rows with NaN go left.
-    value : ndarray of float
-        Output of a leaf, in the units of the sum of trees.
-    left_codes, known_codes : dict of int to ndarray
-        For a node that splits on categories: the codes that go left, and the codes
-        known in training; any other code goes where NaN goes.
-    """
-
-    left: NDArray[np.int64]
-    right: NDArray[np.int64]
-    feature: NDArray[np.int64]
-    threshold: Floats
-    missing_left: Bools
-    value: Floats
-    left_codes: dict[int, Codes] = field(default_factory=dict)
-    known_codes: dict[int, Codes] = field(default_factory=dict)
+COUNTED_PATH = 16  # players per leaf up to which codes are counted, not sorted
+Failed = NDArray[Any]  # integers of as few bytes as the path needs
 
 
 def boosted_trees(estimator: Any) -> tuple[tuple[Tree, ...], float]:  # noqa: ANN401 (any scikit-learn estimator)
@@ -131,87 +100,83 @@ def trees_shapley(
     ----------
     S. Lundberg et al. (2020), doi:10.1038/s42256-019-0138-9.
     """
-    n_rows = len(rows)
-    cells = np.vstack([rows, background])
-    values = np.zeros((n_rows, int(players.max(initial=0)) + 1))
+    values = np.zeros((int(players.max(initial=0)) + 1, len(rows)))
+    cells = Cells(trees, np.vstack([rows, background]))
     base = 0.0
     for tree in trees:
         base += _add_tree(tree, cells, players, values)
-    return values, base
+    return np.ascontiguousarray(values.T), base
 
 
-def _add_tree(tree: Tree, cells: Floats, players: Codes, values: Floats) -> float:
-    """Add one tree's attributions to `values`; return its mean over the background."""
-    n_rows = len(values)
+def _add_tree(tree: Tree, cells: Cells, players: Codes, values: Floats) -> float:
+    """Add one tree's attributions to `values`; return its mean over the background.
+
+    Bit k of a code says that player k of the path fails one of its conditions.
+    """
     base = 0.0
-    start = np.full(len(cells), -1, dtype=np.int64)  # every bit set: nothing failed yet
-    waiting: list[tuple[int, Codes, tuple[int, ...]]] = [(0, start, ())]
+    start: Failed = np.zeros(len(cells), dtype=np.uint8)
+    waiting: list[tuple[int, Failed, tuple[int, ...]]] = [(0, start, ())]
     while waiting:
-        node, codes, path = waiting.pop()
+        node, failed, path = waiting.pop()
         if tree.left[node] < 0:
-            base += _add_leaf(float(tree.value[node]), codes, n_rows, path, values)
+            base += _add_leaf(float(tree.value[node]), failed, path, values)
             continue
         player = int(players[tree.feature[node]])
         if player not in path:
             path = (*path, player)
-        bit = 1 << path.index(player)
-        goes_left = _goes_left(tree, node, cells[:, tree.feature[node]])
-        kept = codes & ~bit
-        waiting.append((int(tree.left[node]), np.where(goes_left, codes, kept), path))
-        waiting.append((int(tree.right[node]), np.where(goes_left, kept, codes), path))
+            failed = failed.astype(_kind(len(path)), copy=False)
+        bit = failed.dtype.type(1 << path.index(player))
+        goes_left = cells.goes_left(tree, node)
+        waiting.append((int(tree.left[node]), failed | ~goes_left * bit, path))
+        waiting.append((int(tree.right[node]), failed | goes_left * bit, path))
     return base
 
 
-def sum_of_trees(trees: tuple[Tree, ...], cells: Floats) -> Floats:
-    """Return the sum of the trees' outputs on encoded rows, (n, p) to (n,)."""
-    total = np.zeros(len(cells))
-    for tree in trees:
-        waiting = [(0, np.arange(len(cells)))]
-        while waiting:
-            node, rows = waiting.pop()
-            if tree.left[node] < 0:
-                total[rows] += tree.value[node]
-                continue
-            goes_left = _goes_left(tree, node, cells[rows, tree.feature[node]])
-            waiting.append((int(tree.left[node]), rows[goes_left]))
-            waiting.append((int(tree.right[node]), rows[~goes_left]))
-    return total
-
-
-def _goes_left(tree: Tree, node: int, column: Floats) -> Bools:
-    if node in tree.left_codes:
-        left = np.isin(column, tree.left_codes[node])
-        elsewhere = ~left & ~np.isin(column, tree.known_codes[node])
-        return left | (elsewhere & bool(tree.missing_left[node]))
-    below: Bools = column <= tree.threshold[node]
-    return below | np.isnan(column) if tree.missing_left[node] else below
+def _kind(n_players: int) -> type[np.integer[Any]]:
+    for n_bits, kind in ((8, np.uint8), (16, np.uint16), (32, np.uint32)):
+        if n_players <= n_bits:
+            return kind
+    return np.int64
 
 
 def _add_leaf(
-    value: float, codes: Codes, n_rows: int, path: tuple[int, ...], values: Floats
+    value: float, failed: Failed, path: tuple[int, ...], values: Floats
 ) -> float:
-    n_players = len(path)
-    everything = (1 << n_players) - 1
-    codes = codes & everything
-    row_codes, background = codes[:n_rows], codes[n_rows:]
+    n_players, n_rows = len(path), values.shape[1]
     if not n_players:
         return value
+    everything = (1 << n_players) - 1
+    of_rows, of_background = failed[:n_rows], failed[n_rows:]
     if n_players <= SMALL_PATH:
-        share = np.bincount(background, minlength=everything + 1) / len(background)
+        counts = np.bincount(of_background, minlength=everything + 1)
         ours = theirs = np.arange(everything + 1)
         weights = _all_pair_weights(n_players)
-        place = row_codes
+        place = of_rows.astype(np.intp)
     else:
-        theirs, counts = np.unique(background, return_counts=True)
-        ours, place = np.unique(row_codes, return_inverse=True)
-        share = counts / len(background)
-        weights = pair_weights(ours, theirs, n_players)
-    our_bits, their_bits = _bits(ours, n_players), _bits(theirs, n_players)
-    up = weights[0] @ (share[:, None] * (1 - their_bits))
-    down = weights[1] @ (share[:, None] * their_bits)
-    table = our_bits * up - (1 - our_bits) * down
-    values[:, path] += value * table[place]
-    return value * float(np.mean(background == everything))
+        theirs, counts, _ = _used(of_background, n_players)
+        ours, _, rank = _used(of_rows, n_players)
+        place = rank()
+        weights = pair_weights(everything ^ ours, everything ^ theirs, n_players)
+    share = counts / len(of_background)
+    our_failed, their_failed = _bits(ours, n_players), _bits(theirs, n_players)
+    up = weights[0] @ (share[:, None] * their_failed)
+    down = weights[1] @ (share[:, None] * (1 - their_failed))
+    table = value * ((1 - our_failed) * up - our_failed * down)
+    for player, of_code in zip(path, table.T.copy(), strict=True):
+        values[player] += of_code.take(place)
+    return value * float(share[theirs == 0].sum())
+
+
+def _used(
+    failed: Failed, n_players: int
+) -> tuple[Codes, Codes, Callable[[], NDArray[np.intp]]]:
+    """Return the codes that occur, how often, and a way to get each row's place."""
+    if n_players > COUNTED_PATH:
+        used, place, counts = np.unique(failed, return_inverse=True, return_counts=True)
+        return used.astype(np.int64), counts, lambda: place
+    counts = np.bincount(failed)
+    used = np.flatnonzero(counts)
+    return used, counts[used], lambda: (np.cumsum(counts > 0) - 1).take(failed)
 
 
 def _bits(codes: Codes, n_players: int) -> Codes:
@@ -220,7 +185,7 @@ def _bits(codes: Codes, n_players: int) -> Codes:
 
 @cache
 def _all_pair_weights(n_players: int) -> tuple[Floats, Floats]:
-    codes = np.arange(1 << n_players)
+    codes = np.arange(1 << n_players)[::-1]  # what is met, by what failed
     return pair_weights(codes, codes, n_players)
 
 
@@ -244,10 +209,13 @@ def pair_weights(ours: Codes, theirs: Codes, n_players: int) -> tuple[Floats, Fl
     """
     everything = (1 << n_players) - 1
     reached = (ours[:, None] | theirs) == everything
-    n_ours = np.bitwise_count(ours[:, None] & ~theirs & everything)
-    n_theirs = np.bitwise_count(theirs & ~ours[:, None] & everything)
-    gain, loss = _weights(n_players)
-    return gain[n_ours, n_theirs] * reached, loss[n_ours, n_theirs] * reached
+    # Where every player is satisfied in one row or the other, sizes alone tell.
+    n_ours = n_players - np.bitwise_count(theirs).astype(np.int64)
+    n_theirs = n_players - np.bitwise_count(ours).astype(np.int64)
+    gains, losses = (
+        table[n_ours].T.copy().take(n_theirs, axis=0) for table in _weights(n_players)
+    )
+    return gains * reached, losses * reached
 
 
 @cache

@@ -6,7 +6,8 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
 )
 
-from readiness.tree_shapley import Tree, boosted_trees, trees_shapley
+from readiness.decision_trees import Tree
+from readiness.tree_shapley import boosted_trees, trees_shapley
 from tests.shapley_games import brute_force
 
 
@@ -33,6 +34,34 @@ def test_and_tree_has_its_closed_form() -> None:
 
     assert base == pytest.approx(2 / 6)
     assert values[0] == pytest.approx([1 / 4, 1 - 2 / 6 - 1 / 4])
+
+
+@pytest.mark.parametrize("d", [2, 6, 7, 8, 9, 16, 17, 33, 40])
+def test_product_of_many_columns_is_shared_equally(d: int) -> None:
+    # A chain: right while the next column is 1; the last leaf is worth 1.
+    right = np.r_[np.arange(2, 2 * d + 2, 2), -1]
+    chain = np.full((2 * d + 1, 2), -1)
+    chain[: 2 * d : 2] = np.column_stack([np.arange(1, 2 * d, 2), right[:-1]])
+    tree = Tree(
+        left=chain[:, 0],
+        right=chain[:, 1],
+        feature=np.minimum(np.arange(2 * d + 1) // 2, d - 1),
+        threshold=np.full(2 * d + 1, 0.5),
+        missing_left=np.zeros(2 * d + 1, dtype=bool),
+        value=np.r_[np.zeros(2 * d), 1.0],
+    )
+    half = np.r_[np.ones(d // 2), np.zeros(d - d // 2)]
+    background = np.vstack([np.zeros(d), half, np.ones(d)])
+
+    values, base = trees_shapley(
+        (tree,), np.vstack([np.ones(d), half]), background, np.arange(d)
+    )
+
+    missing = d - d // 2
+    assert base == pytest.approx(1 / 3)
+    assert values[0] == pytest.approx((1 / d + (1 - half) / missing) / 3)
+    # Between a row with the first half and one with all, the other half loses.
+    assert values[1] == pytest.approx((half - 1) / missing / 3, abs=1e-15)
 
 
 def test_tree_that_is_one_leaf_gives_nothing_to_any_column() -> None:
