@@ -62,8 +62,15 @@ class Comparison:
 
     @property
     def found(self) -> int:
-        """1 when a required finding got worse, 2 when one was lost, else 0."""
-        return 1 if self.worse else 2 if self.lost else 0
+        """1: a required finding got worse; 2: one was lost, or none is compared."""
+        if self.worse:
+            return 1
+        return 2 if self.lost or not self.compared else 0
+
+    @property
+    def compared(self) -> int:
+        """How many required findings have a number with an interval in both runs."""
+        return sum(one.required and one.difference is not None for one in self.changes)
 
     @property
     def gate(self) -> int:
@@ -122,7 +129,6 @@ def comparison_lines(comparison: Comparison) -> list[str]:
 def sentence(comparison: Comparison) -> str:
     """Return in one sentence what a committee needs to know first."""
     worse, lost = comparison.worse, comparison.lost
-    compared = sum(one.difference is not None for one in comparison.changes)
     if worse:
         one = worse[0]
         many = len(worse) > 1
@@ -136,11 +142,11 @@ def sentence(comparison: Comparison) -> str:
             f"{len(lost)} required finding{'s' * (len(lost) > 1)} had an answer before "
             f"and none now, first {subject(lost[0])}."
         )
-    if not compared:
-        return "No finding has a number with an interval in both runs."
+    if not comparison.compared:
+        return "No required finding has a number with an interval in both runs."
     return (
         "No required finding got worse beyond noise; with a number in both runs: "
-        f"{compared:,}.{_would_show(comparison.changes)}"
+        f"{comparison.compared:,}.{_would_show(comparison.changes)}"
     )
 
 

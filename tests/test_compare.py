@@ -259,6 +259,24 @@ def test_word_for_nothing_found_says_what_would_have_been_seen(tmp_path: Path) -
     assert f"Of AUC, a move of {half:.4f} would stand out." in last
 
 
+def test_runs_without_required_findings_in_common_tell_nothing(
+    tmp_path: Path,
+) -> None:
+    def optional(results: dict[str, Any]) -> None:
+        for check in results["checks"]:
+            check["findings"] = [one | {"required": False} for one in check["findings"]]
+
+    before = publish_run(tmp_path, FIRST, optional)
+    after = publish_run(tmp_path, SECOND, optional)
+
+    comparison = compare_runs(before, after)
+
+    assert comparison.gate == 2
+    assert comparison_lines(comparison)[-1] == (
+        "CANNOT TELL: No required finding has a number with an interval in both runs."
+    )
+
+
 def test_gravest_change_comes_first(tmp_path: Path) -> None:
     before, after = runs(
         tmp_path,
