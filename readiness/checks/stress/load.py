@@ -59,7 +59,7 @@ def measure(case: Case, options: Options) -> Measurement:
     options : Options
         ``batch`` (100) rows of a large request, beside requests of one row.
         ``seconds`` (60) and ``calls`` (299) of each size, whichever takes longer,
-        and at most ``most_seconds`` (600). Where neither is declared,
+        and at most ``most_seconds`` (300). Where neither is declared,
         ``short_seconds`` (1) and at least 30 calls. ``workers`` (1) that share the
         declared rate.
 
@@ -224,7 +224,7 @@ CHECK = Check(
         "batch": 100,
         "seconds": 60,
         "calls": 299,
-        "most_seconds": 600,
+        "most_seconds": 300,
         "short_seconds": 1,
         "workers": 1,
     },
