@@ -15,7 +15,7 @@ from readiness.notebooks import without_iri_checker
 from readiness.processes import leave
 
 if TYPE_CHECKING:
-    from readiness.runner import RunSummary
+    from readiness.run_summary import RunSummary
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_ERROR = 3  # a usage error too: 2 means INCOMPLETE

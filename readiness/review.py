@@ -6,19 +6,17 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from readiness import show
-from readiness.case import Case, load_case
+from readiness.case import Case
 from readiness.checks import FoundCheck, checks_with
 from readiness.errors import CaseError, NotAssessedError, ReadinessError, Reason
 from readiness.findings import judge, not_assessed
 from readiness.measuring import Bench, Measured, measured, options_of
-from readiness.monitor import monitor_case
-from readiness.plan_config import is_plan
+from readiness.opening import opened_case
 from readiness.policy import (
     LimitInForce,
     Policy,
@@ -260,7 +258,7 @@ def open_review(
     notebook = os.environ.get(NOTEBOOK_VARIABLE, "interactive")
     try:
         run = read_run(folder)
-        case = _loaded(case_file, folder, run, cluster)
+        case = opened_case(case_file, folder, run, cluster)
         checks = checks_with(case.base, case.file.review.checks)
         policy = load_policy(
             find_policy(case.base, policy_file),
@@ -278,33 +276,4 @@ def open_review(
         run_dir=folder,
         run_id=str(run.get("run_id", "interactive")),
         notebook=notebook,
-    )
-
-
-def _loaded(
-    case_file: str | Path | Case,
-    folder: Path | None,
-    run: Mapping[str, Any],
-    cluster: str,
-) -> Case:
-    if isinstance(case_file, Case):
-        return case_file
-    if str(case_file) == "demo":
-        from readiness.flights import demo_case  # noqa: PLC0415 (only the demo needs it)
-
-        case_file = demo_case()
-    current = Path(run["current"]) if run.get("current") else None
-    if is_plan(Path(case_file)):
-        return monitor_case(
-            Path(case_file),
-            current=current,
-            work=folder / "cache" if folder else None,
-            earlier=[Path(one) for one in run.get("earlier", [])],
-            cluster=cluster,
-        )
-    return load_case(
-        Path(case_file),
-        current=current,
-        work=folder / "cache" if folder else None,
-        cluster=cluster,
     )

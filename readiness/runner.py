@@ -1,10 +1,9 @@
 """PUBLISH: one review run: a process per notebook, one verdict, one directory."""
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -19,7 +18,8 @@ from readiness.preflight import Options, Ready, changed_inputs, look_over
 from readiness.processes import Interrupts, Stopped, end, family, stop_on_signals
 from readiness.progress import Progress, silent
 from readiness.publish import keep_remains, publish, record, results_document
-from readiness.result import EXIT_CODES, Outcome, Status
+from readiness.result import Outcome
+from readiness.run_summary import RunSummary, summary_of
 from readiness.staging import (
     Staging,
     check_writable,
@@ -33,40 +33,6 @@ from readiness.staging import (
 
 DEFAULT_TIMEOUT_S = 7200.0
 DEFAULT_CELL_TIMEOUT_S = 1800
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunSummary:
-    """What a run came to.
-
-    Parameters
-    ----------
-    run_id : str
-        The run.
-    outcome : Outcome
-        ``ERROR`` when there is no verdict.
-    exit_code : int
-        0 pass, 1 fail, 2 incomplete, 3 error, 130 and 143 when stopped.
-    index_path : pathlib.Path or None
-        The page to read; None when nothing was rendered.
-    counts : mapping of str to int
-        Checks by status.
-    headline : str
-        The verdict in one sentence.
-    reason : str or None
-        Reason code of a run without verdict, or of what went wrong after publishing.
-    message : str
-        What to do about `reason`.
-    """
-
-    run_id: str
-    outcome: Outcome
-    exit_code: int
-    index_path: Path | None
-    counts: Mapping[str, int]
-    headline: str
-    reason: str | None
-    message: str
 
 
 def run_review(
@@ -203,17 +169,15 @@ def _prepare(staging: Staging, ready: Ready, options: Options) -> None:
         "notebooks": [one.name for one in ready.notebooks],
         "current": str(options.current) if options.current else None,
         "cluster": options.cluster,
-        "earlier": [
-            str(folder)
-            for folder in published_runs(
-                options.out, ready.file.name, ready.hashes["case"]
-            )
-        ]
-        if is_plan(ready.case_path)
-        else [],
+        "earlier": _earlier(ready, options) if is_plan(ready.case_path) else [],
         "hashes": dict(ready.hashes),
     }
     write_text(staging.folder / "run.json", json_text(run))
+
+
+def _earlier(ready: Ready, options: Options) -> list[str]:
+    found = published_runs(options.out, ready.file.name, ready.hashes["case"])
+    return [str(one) for one in found]
 
 
 def _finish(
@@ -231,12 +195,12 @@ def _finish(
             "headline": f"No verdict. {error}",
         }
         _record_if_possible(staging, lost, keep_remains(staging))
-        return _summary(lost, None, error)
+        return summary_of(lost, None, error)
     try:
         record(staging, results, folder)
     except RunError as error:
-        return _summary(results, folder, error)
-    return _summary(results, folder, None)
+        return summary_of(results, folder, error)
+    return summary_of(results, folder, None)
 
 
 def _judged(
@@ -269,7 +233,7 @@ def _stopped(staging: Staging, ready: Ready, signum: int) -> RunSummary:
     ]
     results, _ = _judged(staging, ready, ended)
     _record_if_possible(staging, results, keep_remains(staging))
-    return replace(_summary(results, None, None), exit_code=128 + signum)
+    return replace(summary_of(results, None, None), exit_code=128 + signum)
 
 
 def _record_if_possible(
@@ -277,32 +241,3 @@ def _record_if_possible(
 ) -> None:
     with suppress(RunError):  # there is a worse error to tell
         record(staging, results, folder)
-
-
-def _summary(
-    results: Mapping[str, Any], folder: Path | None, problem: RunError | None
-) -> RunSummary:
-    outcome = Outcome(results["outcome"])
-    counted = Counter(one["status"] for one in results["checks"])
-    return RunSummary(
-        run_id=results["run_id"],
-        outcome=outcome,
-        exit_code=EXIT_CODES[Outcome.ERROR if problem else outcome],
-        index_path=folder / "index.html" if folder else None,
-        counts={str(one): counted[one] for one in Status if counted[one]},
-        headline=results["headline"],
-        reason=problem.code if problem else results["reason_code"],
-        message=str(problem) if problem else _why(results),
-    )
-
-
-def _why(results: Mapping[str, Any]) -> str:
-    """Return what the deciding notebook says, else the headline."""
-    return next(
-        (
-            str(one["message"])
-            for one in results["notebooks"]
-            if one["reason_code"] and one["reason_code"] == results["reason_code"]
-        ),
-        str(results["headline"]),
-    )

@@ -16,7 +16,8 @@ from readiness.config import read_case
 from readiness.draft import ask, case_text, policy_text
 from readiness.errors import CaseError, InputError, Reason, RunError
 from readiness.flights import demo_case
-from readiness.runner import RunSummary, run_review
+from readiness.run_summary import RunSummary
+from readiness.runner import run_review
 from readiness.shipped import shipped
 from readiness.tables import Table, load_table
 

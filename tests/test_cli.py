@@ -8,7 +8,7 @@ from readiness import __version__, cli, starter
 from readiness.cli import main
 from readiness.history import Run, add_runs
 from readiness.result import Outcome
-from readiness.runner import RunSummary
+from readiness.run_summary import RunSummary
 from tests.commands import called, in_process
 
 SUMMARY = {

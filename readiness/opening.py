@@ -1,0 +1,51 @@
+"""LOAD: the case a notebook names: a case file, a plan, the demo, or one in memory."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from readiness.case import Case, load_case
+from readiness.monitor import monitor_case
+from readiness.plan_config import is_plan
+
+
+def opened_case(
+    case_file: str | Path | Case,
+    folder: Path | None,
+    run: Mapping[str, Any],
+    cluster: str,
+) -> Case:
+    """Return the case that a notebook names.
+
+    Parameters
+    ----------
+    case_file : str, Path or Case
+        A case file, a monitoring plan, a loaded case, or ``"demo"``.
+    folder : pathlib.Path or None
+        The run's folder; None in an interactive session.
+    run : mapping
+        What ``run.json`` says.
+    cluster : str
+        As `case.load_case`.
+    """
+    if isinstance(case_file, Case):
+        return case_file
+    if str(case_file) == "demo":
+        from readiness.flights import demo_case  # noqa: PLC0415 (only the demo needs it)
+
+        case_file = demo_case()
+    current = Path(run["current"]) if run.get("current") else None
+    if is_plan(Path(case_file)):
+        return monitor_case(
+            Path(case_file),
+            current=current,
+            work=folder / "cache" if folder else None,
+            earlier=[Path(one) for one in run.get("earlier", [])],
+            cluster=cluster,
+        )
+    return load_case(
+        Path(case_file),
+        current=current,
+        work=folder / "cache" if folder else None,
+        cluster=cluster,
+    )
