@@ -157,6 +157,7 @@ def test_additive_model_has_nothing_together() -> None:
     assert found.summary["ci_low"].eq(0).all()
     assert not found.tables["pairs"]["above_chance"].any()
     assert found.notes[0].startswith("None of the 3 pairs of the 3 most used columns")
+    assert found.notes[0].endswith("beyond chance: their effects add up.")
     assert {one.status for one in findings_of(case, found)} == {"pass"}
 
 
@@ -165,6 +166,17 @@ def test_logistic_model_adds_up_in_its_own_unit(binary_case: Case) -> None:
 
     assert found.tables["pairs"]["unit"].eq("log-odds").all()
     assert found.summary["value"].abs().max() < 1e-9
+
+
+def test_weak_pair_that_few_rows_cannot_tell_is_not_called_additive() -> None:
+    few = Options(values={**SMALL.values, "points": 12})
+    case = case_of(lambda one: one["x"] + one["z"] + 9 * one["x"] * one["w"] * one["z"])
+
+    found = measure(case, few)
+
+    assert not found.tables["pairs"]["above_chance"].any()
+    assert "beyond chance: the largest is " in found.notes[0]
+    assert "(H² " in found.notes[0]
 
 
 def test_pair_that_shares_a_third_column_alone_is_within_chance() -> None:

@@ -151,7 +151,7 @@ def test_order_of_reasons_does_not_count_and_direction_does() -> None:
 
 
 def test_columns_without_effect_are_no_reasons() -> None:
-    assert top_reasons(np.array([0.0, -2.0, 0.0, 1.0]), 3).tolist() == [1, 3]
+    assert top_reasons(np.array([0.0, -2.0, 1e-17, 1.0]), 3).tolist() == [1, 3]
 
 
 def test_tiny_noise_changes_nothing_and_large_noise_does() -> None:

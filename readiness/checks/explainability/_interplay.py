@@ -124,7 +124,8 @@ class Part:
 def part_of(grid: Grid, values: Floats) -> Part:
     """Return values over the grid (n, m) as a part; the wider clustering wins."""
     weight = grid.weight / max(float(grid.weight.sum()), 1e-300)
-    centred = values - weight @ values
+    # Not a matrix product, whose last digits may hang on threads.
+    centred = values - np.sum(weight[:, None] * values, axis=0)
     mean = np.mean(centred * grid.other_weight, axis=1)
     by_other = (centred - mean[:, None]) * grid.other_weight
     n, m = values.shape

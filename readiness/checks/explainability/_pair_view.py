@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.canvas import BLACK
-from readiness.checks.explainability._interplay import Grid
+from readiness.checks.explainability._interplay import ROUNDING, Grid
 from readiness.figures import label, new_figure
 from readiness.result import Limit, Measurement
 from readiness.text import TIMES, interval, number, visible
@@ -28,7 +28,7 @@ def notes_on(
     if above.empty:
         first = (
             f"None of the {pairs} of the {n_chosen} most used columns acts together "
-            f"beyond chance: their effects add up."
+            f"beyond chance: {_undecided(table)}."
         )
     else:
         named = [_told(row) for row in above.head(N_NAMED).to_dict("records")]
@@ -54,6 +54,13 @@ def notes_on(
         f"{len(grid.others):,} others, in {grid.unit}."
     )
     return tuple(notes)
+
+
+def _undecided(table: pd.DataFrame) -> str:
+    known = table[table["interaction"].notna()]
+    if known.empty or not known["interaction"].max() > ROUNDING:
+        return "their effects add up"
+    return f"the largest is {_told(known.head(1).to_dict('records')[0])}"
 
 
 def _told(row: dict[Any, Any]) -> str:

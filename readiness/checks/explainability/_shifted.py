@@ -18,6 +18,7 @@ from readiness.stats import (
 )
 
 LEVEL = 0.01  # chance of an alarm where nothing moved
+ROUNDING = 1e-12  # a smaller shift is none
 ALL_COLUMNS = 0.05  # the same of naming any column
 
 
@@ -211,7 +212,8 @@ def _interval(reference: Side, current: Side, redrawn: Floats) -> Interval:
         )
         for side in (reference, current)
     )
-    value = max(new.value - old.value, 0.0)
+    value = new.value - old.value
+    value = value if value > ROUNDING else 0.0
     bias = max(float(np.mean(redrawn)) - value, 0.0)
     below = np.hypot(new.value - new.ci_low, old.ci_high - old.value)
     above = np.hypot(new.ci_high - new.value, old.value - old.ci_low)

@@ -22,6 +22,7 @@ TABLE = "reference"
 HIDDEN = "not shown (sensitive)"
 WORST, NEAREST, TYPICAL = "worst error", "nearest another decision", "typical of"
 N_VALUES = 3  # of a declared group
+ROUNDING = 1e-9  # of the largest attribution of a row: smaller ones are none
 START, OTHERS, OUTPUT = "start", "all others", "output"
 
 
@@ -176,8 +177,9 @@ def top_reasons(values: Floats, n_reasons: int) -> Ints:
 
     Columns without any effect on the row are no reasons.
     """
-    order = np.argsort(-np.abs(values), kind="stable")[:n_reasons]
-    found: Ints = order[values[order] != 0]
+    sizes = np.abs(values)
+    order = np.argsort(-sizes, kind="stable")[:n_reasons]
+    found: Ints = order[sizes[order] > ROUNDING * sizes.max(initial=0.0)]
     return found
 
 

@@ -51,7 +51,7 @@ def measure(case: Case, options: Options) -> Measurement:
     options : Options
         ``rows``, ``background``, ``evaluations`` as global_importance, which chooses
         the ``columns`` (8) with the largest attributions. Of each pair,
-        ``points`` (100) rows are crossed with as many others.
+        ``points`` (150) rows are crossed with as many others.
 
     Returns
     -------
@@ -196,5 +196,5 @@ CHECK = Check(
             reason="Beyond a tenth, one column's effect must be told with the other's.",
         ),
     ),
-    defaults={**DEFAULTS, "columns": 8, "points": 100},
+    defaults={**DEFAULTS, "columns": 8, "points": 150},
 )

@@ -44,6 +44,7 @@ from readiness.text import number
 METRIC = "reason_change_share"
 NEAR = "nearest another decision"
 PART_NEAR = 10  # the nearest tenth of rows
+TELLING = 10  # a tenth of the evaluations is for the chosen rows
 
 
 def measure(case: Case, options: Options) -> Measurement:
@@ -98,7 +99,7 @@ def measure(case: Case, options: Options) -> Measurement:
         frame,
         background,
         seed=options.seed,
-        max_evaluations=options["evaluations"],
+        max_evaluations=options["evaluations"] // TELLING,
     )
     n_reasons = int(options["reasons"])
     table = reason_table(chosen, frame, found, case.columns, n_reasons)
