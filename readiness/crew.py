@@ -92,7 +92,8 @@ def run_notebooks(
         env=_environment(max(1, (cores or 1) // jobs)),
     )
     waiting = longest_first(ready.notebooks, staging)
-    alone = replace(crew, env=_environment(cores or 1))
+    # One worker is one thread, however many cores and jobs there are.
+    alone = replace(crew, env=_environment(1))
     running: list[_Running] = []
     ended: dict[str, Ended] = {}
     looked = 0.0

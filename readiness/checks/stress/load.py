@@ -83,7 +83,8 @@ def measure(case: Case, options: Options) -> Measurement:
     independently (Poisson) to one worker that answers in order: nothing is left out
     because the timer waited. Large requests come so much more rarely that the rows a
     second are the same. Limits are order statistics, widened where slow requests come
-    together. The model is called in this process: network, decoding and other
+    together. In a full run the worker has one thread, unless OMP_NUM_THREADS says
+    otherwise. The model is called in this process: network, decoding and other
     services come on top, and another machine gives other numbers. Do not trust it
     when other programs were busy; a full run therefore measures it last and alone.
     The numbers differ from run to run and do not enter the digest of results.
@@ -167,7 +168,7 @@ def _line(one: _Size) -> dict[str, Any]:
         "requests": len(service),
         "seconds": float(service.sum()),
         "work_ms": work.value * MS,
-        "work_ms_low": work.ci_low * MS,
+        "work_ms_low": max(work.ci_low, 0.0) * MS,
         "work_ms_high": work.ci_high * MS,
         "rows_per_second": one.calls.size / work.value,
         "requests_per_second": rate,
