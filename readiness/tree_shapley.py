@@ -145,26 +145,35 @@ def _add_leaf(
     n_players, n_rows = len(path), values.shape[1]
     if not n_players:
         return value
-    everything = (1 << n_players) - 1
     of_rows, of_background = failed[:n_rows], failed[n_rows:]
     if n_players <= SMALL_PATH:
-        counts = np.bincount(of_background, minlength=everything + 1)
-        ours = theirs = np.arange(everything + 1)
+        counts = np.bincount(of_background, minlength=1 << n_players)
+        ours = theirs = np.arange(1 << n_players)
         weights = _all_pair_weights(n_players)
         place = of_rows.astype(np.intp)
     else:
         theirs, counts, _ = _used(of_background, n_players)
         ours, _, rank = _used(of_rows, n_players)
+        weights = pair_weights(
+            ours.astype(failed.dtype), theirs.astype(failed.dtype), n_players
+        )
         place = rank()
-        weights = pair_weights(everything ^ ours, everything ^ theirs, n_players)
-    share = counts / len(of_background)
     our_failed, their_failed = _bits(ours, n_players), _bits(theirs, n_players)
-    up = weights[0] @ (share[:, None] * their_failed)
-    down = weights[1] @ (share[:, None] * (1 - their_failed))
-    table = value * ((1 - our_failed) * up - our_failed * down)
+    share = (counts / len(of_background))[:, None]
+    gains = their_failed / _at_least_one(their_failed)
+    up, down = np.hsplit(
+        weights @ (share * np.hstack([gains, 1 - their_failed])), [n_players]
+    )
+    losses = our_failed / _at_least_one(our_failed)
+    table = value * ((1 - our_failed) * up - losses * down)
     for player, of_code in zip(path, table.T.copy(), strict=True):
         values[player] += of_code.take(place)
     return value * float(share[theirs == 0].sum())
+
+
+def _at_least_one(failed: Codes) -> Codes:
+    number: Codes = failed.sum(axis=1, keepdims=True)
+    return np.maximum(number, 1)
 
 
 def _used(
@@ -184,48 +193,39 @@ def _bits(codes: Codes, n_players: int) -> Codes:
 
 
 @cache
-def _all_pair_weights(n_players: int) -> tuple[Floats, Floats]:
-    codes = np.arange(1 << n_players)[::-1]  # what is met, by what failed
+def _all_pair_weights(n_players: int) -> Floats:
+    codes = np.arange(1 << n_players)
     return pair_weights(codes, codes, n_players)
 
 
-def pair_weights(ours: Codes, theirs: Codes, n_players: int) -> tuple[Floats, Floats]:
+def pair_weights(ours: Failed, theirs: Failed, n_players: int) -> Floats:
     """Return the Shapley weights of one leaf for every pair of bit codes.
 
     Parameters
     ----------
     ours, theirs : ndarray of int, shapes (a,) and (b,)
-        Which players meet their conditions, in the explained row and in the
+        Which players fail their conditions, in the explained row and in the
         background row; bit k belongs to player k.
     n_players : int
         Players on the path to the leaf.
 
     Returns
     -------
-    gains, losses : ndarray of shape (a, b)
-        What a player gains that only the explained row satisfies, and what one
-        loses that only the background row satisfies; zero where neither satisfies
-        some player, for then no coalition reaches the leaf.
+    ndarray of shape (a, b)
+        i! j! / (i + j)! where j players fail in the explained row and i in the
+        background row; zero where some player fails in both, for then no coalition
+        reaches the leaf. A player that fails only in the background row gains this
+        divided by i; one that fails only in the explained row loses this divided by j.
     """
-    everything = (1 << n_players) - 1
-    reached = (ours[:, None] | theirs) == everything
-    # Where every player is satisfied in one row or the other, sizes alone tell.
-    n_ours = n_players - np.bitwise_count(theirs).astype(np.int64)
-    n_theirs = n_players - np.bitwise_count(ours).astype(np.int64)
-    gains, losses = (
-        table[n_ours].T.copy().take(n_theirs, axis=0) for table in _weights(n_players)
-    )
-    return gains * reached, losses * reached
+    table = _weights(n_players)[np.bitwise_count(theirs)].T.copy()
+    reached: Floats = ((ours[:, None] & theirs) == 0).astype(np.float64)
+    return table.take(np.bitwise_count(ours), axis=0) * reached
 
 
 @cache
-def _weights(n_players: int) -> tuple[Floats, Floats]:
-    gain = np.zeros((n_players + 1, n_players + 1))
-    loss = np.zeros_like(gain)
-    for a in range(n_players + 1):
-        for b in range(n_players + 1 - a):
-            if a:
-                gain[a, b] = factorial(a - 1) * factorial(b) / factorial(a + b)
-            if b:
-                loss[a, b] = factorial(a) * factorial(b - 1) / factorial(a + b)
-    return gain, loss
+def _weights(n_players: int) -> Floats:
+    weights = np.zeros((n_players + 1, n_players + 1))
+    for i in range(n_players + 1):
+        for j in range(n_players + 1 - i):
+            weights[i, j] = factorial(i) * factorial(j) / factorial(i + j)
+    return weights
