@@ -6,7 +6,7 @@ altered row already encoded; and readiness. Scores must be equal to the last bit
 seconds, the best of several rounds.
 
 With ``--every-row`` the whole check runs a second time on every labelled row, and its
-verdicts are compared (about ten minutes).
+verdicts are compared; that is slow.
 """
 
 import argparse
@@ -243,7 +243,7 @@ def main() -> None:
         f"rounds in one process. readiness {__version__}, Python "
         f"{platform.python_version()}, {os.cpu_count()} cores with other work, "
         f"{platform.system()} {platform.machine()}.\n"
-        "Made by `OMP_NUM_THREADS=1 python benchmarks/tilts.py --every-row`.\n"
+        "Made by `OMP_NUM_THREADS=1 python benchmarks/tilts.py`.\n"
     )
     write_section(TITLE, "\n".join([TITLE, "", made, *text, ""]))
 
