@@ -22,9 +22,9 @@ from page import own_cost, write_section
 from readiness import __version__
 from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._cells import CountCells
-from readiness.checks.coverage._rows import Keys, passed
 from readiness.flights import demo_case, user_cache
 from readiness.patterns import maximal_uncovered, pattern_counts
+from readiness.table_rows import Keys, passed
 from readiness.tables import load_table
 
 TITLE = "## Pattern tables"

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 
 from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._cells import CountCells
-from readiness.checks.coverage._rows import Keys
 from readiness.plans import sampled_plan
 from readiness.row_hashes import SmallestRows
 from readiness.scan import Summary
+from readiness.table_rows import Keys
 from readiness.tables import Table
 
 KINDS = {

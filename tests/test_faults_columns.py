@@ -37,12 +37,12 @@ from readiness import schemas
 from readiness.canvas import figure_svg
 from readiness.case import Case, load_case
 from readiness.checks import all_checks
-from readiness.checks.coverage._seen import categories
 from readiness.config import CaseFile
 from readiness.errors import CaseError, InputError, NotAssessedError, Reason
 from readiness.profiles import profile
 from readiness.result import SUMMARY_COLUMNS, Options, Status
 from readiness.review import open_review
+from readiness.seen import categories
 from readiness.tables import table_from_frame
 from tests.coverage_cases import TARGET, findings, measure, plain_case, reasons, values
 

@@ -13,10 +13,10 @@ import pytest
 from scipy.special import expit, ndtr
 from scipy.stats import binom
 
-from readiness.checks.baseline._recalibration import intercept, slope
 from readiness.findings import judge
 from readiness.metrics import find_metric
 from readiness.policy import LimitInForce
+from readiness.recalibration import intercept, slope
 from readiness.result import Limit, Measurement, Status
 from readiness.stats import (
     Clusters,

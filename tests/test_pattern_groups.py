@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from readiness.checks.coverage import _cells
 from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._cells import CountCells
-from readiness.checks.coverage._rows import Keys, passed
 from readiness.pattern_groups import (
     can_pack,
     combined_counts,
@@ -22,6 +21,7 @@ from readiness.pattern_groups import (
     unpacked,
 )
 from readiness.scan import scan
+from readiness.table_rows import Keys, passed
 from readiness.tables import table_from_frame
 
 N_VALUES = (3, 1, 4, 2)

@@ -9,9 +9,9 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from readiness.case import Case
-from readiness.checks.baseline._recalibration import intercept, slope
 from readiness.checks.baseline.calibration import CHECK, alt, draw
 from readiness.errors import NotAssessedError, Reason
+from readiness.recalibration import intercept, slope
 from readiness.result import Limit, Status
 from tests.scored import (
     findings,

@@ -5,8 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from readiness.checks.coverage._rows import hashed, numbers
-from readiness.checks.coverage._seen import (
+from readiness.seen import (
     MAX_CATEGORIES,
     alone,
     categories,
@@ -14,12 +13,13 @@ from readiness.checks.coverage._seen import (
     merge_categories,
     merge_extremes,
 )
-from readiness.checks.coverage._shares import (
+from readiness.shares import (
     merge_share_counts,
     share_counts,
     share_intervals,
 )
 from readiness.stats import Clusters, proportion_interval
+from readiness.table_rows import hashed, numbers
 from tests.coverage_cases import TARGET, measure, plain_case, values
 
 

@@ -211,6 +211,7 @@ def test_declared_range_and_kind_are_held_in_every_table() -> None:
     )
     assert "777" not in shown
 
+
 def test_declared_categories_and_missing_values_are_held_in_every_table() -> None:
     columns = {
         "city": {"categories": ["rome", "oslo"]},

@@ -8,12 +8,12 @@ import pytest
 from scipy.stats import beta, binom, norm
 
 from readiness.case import Case, load_case
-from readiness.checks.baseline._recalibration import slope
 from readiness.checks.stress import stressed_calibration
 from readiness.checks.stress._bench import open_bench
 from readiness.checks.stress._strained import Part, expected_range, half_width
 from readiness.checks.stress.stressed_calibration import CHECK, alt, draw, measure
 from readiness.errors import NotAssessedError, Reason
+from readiness.recalibration import slope
 from readiness.result import Measurement, Options
 from tests.cases import case_file
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from readiness.checks.coverage import _seen
-from readiness.checks.coverage._seen import Categories, categories
+from readiness import seen
 from readiness.checks.coverage.unseen_categories import CHECK, missing_mass
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Status
+from readiness.seen import Categories, categories
 from tests.coverage_cases import (
     findings,
     measure,
@@ -222,7 +222,7 @@ def test_what_hangs_together_is_called_by_its_name(
 def test_columns_without_categories_have_a_reason(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_seen, "MAX_CATEGORIES", 3)
+    monkeypatch.setattr(seen, "MAX_CATEGORIES", 3)
     rows = pd.DataFrame(
         {"port": ["A", "B", "A", "B", "A"], "order": list("abcde"), "empty": None}
     )

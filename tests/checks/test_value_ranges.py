@@ -6,14 +6,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from readiness.checks.coverage import _seen
+from readiness import seen
 from readiness.checks.coverage._outside import THE_REST, CountOutside, _summed
-from readiness.checks.coverage._rows import Keys, Look
-from readiness.checks.coverage._shares import share_counts, share_intervals
 from readiness.checks.coverage.value_ranges import CHECK
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Status
+from readiness.shares import share_counts, share_intervals
 from readiness.stats import Clusters
+from readiness.table_rows import Keys, Look
 from tests.coverage_cases import (
     findings,
     measure,
@@ -334,7 +334,7 @@ def test_column_that_lost_its_values_has_none_outside() -> None:
 
 
 def test_ids_are_no_categories(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_seen, "MAX_CATEGORIES", 3)
+    monkeypatch.setattr(seen, "MAX_CATEGORIES", 3)
     rows = pd.DataFrame({"wind": np.arange(5.0), "order": list("abcde")})
     case = plain_case(
         features=["wind", "order"],

@@ -16,7 +16,6 @@ from readiness.checks.baseline._calibration_view import (
     draw,
     notes_on,
 )
-from readiness.checks.baseline._recalibration import intercept, slope
 from readiness.checks.baseline._reliability import (
     coverage,
     crossed_bands,
@@ -36,6 +35,7 @@ from readiness.checks.baseline._rows import (
     widened,
 )
 from readiness.errors import Reason
+from readiness.recalibration import intercept, slope
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import (
     Estimate,

@@ -9,15 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import (
-    clusters_of,
-    joined_clusters,
-    keys_of,
-    numbers,
-)
-from readiness.checks.coverage._seen import encoded
 from readiness.influence import area_under_roc
 from readiness.row_hashes import code_hashes, sampled
+from readiness.seen import encoded
 from readiness.stats import (
     Clusters,
     Estimate,
@@ -26,6 +20,12 @@ from readiness.stats import (
     Ints,
     clustered_interval,
     no_interval,
+)
+from readiness.table_rows import (
+    clusters_of,
+    joined_clusters,
+    keys_of,
+    numbers,
 )
 from readiness.tables import Table
 

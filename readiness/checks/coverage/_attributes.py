@@ -9,15 +9,15 @@ import pyarrow as pa
 
 from readiness.case import Case
 from readiness.checks.coverage._edges import rounded_edges
-from readiness.checks.coverage._rows import numbers, readable
-from readiness.checks.coverage._seen import encoded
 from readiness.column_profiles import ColumnProfile
 from readiness.errors import CaseError, NotAssessedError, Reason
 from readiness.patterns import Axis, half_lines, plain_axis
 from readiness.profiles import profile
 from readiness.row_hashes import sampled
 from readiness.scoring import require_rescoring, score_frame
+from readiness.seen import encoded
 from readiness.stats import Ints
+from readiness.table_rows import numbers, readable
 from readiness.tables import Table
 from readiness.text import number, visible
 

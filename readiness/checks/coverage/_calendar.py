@@ -9,15 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from readiness.checks.coverage._events import Outcomes
-from readiness.checks.coverage._rows import (
-    NULL_CODE,
-    Keys,
-    clusters_of,
-    microseconds,
-    passed,
-    weights_of,
-)
-from readiness.checks.coverage._shares import (
+from readiness.labels import USABLE
+from readiness.shares import (
     KeyedSums,
     ShareCounts,
     keyed_sums,
@@ -25,8 +18,15 @@ from readiness.checks.coverage._shares import (
     merge_sums,
     share_counts,
 )
-from readiness.labels import USABLE
 from readiness.stats import Ints
+from readiness.table_rows import (
+    NULL_CODE,
+    Keys,
+    clusters_of,
+    microseconds,
+    passed,
+    weights_of,
+)
 from readiness.tables import Table
 
 HOUR_US = 3_600_000_000

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from readiness.checks.coverage._attributes import Attribute
-from readiness.checks.coverage._rows import Keys, clusters_of
 from readiness.pattern_groups import (
     MOST_GROUPS,
     Groups,
@@ -22,6 +21,7 @@ from readiness.pattern_groups import (
 )
 from readiness.patterns import first_blocks
 from readiness.stats import Ints
+from readiness.table_rows import Keys, clusters_of
 
 Combination = tuple[int, ...]
 MOST_CELLS = 2_000_000  # of all combinations together

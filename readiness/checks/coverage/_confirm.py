@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from readiness.case import Case
 from readiness.checks.coverage._attributes import Attribute
-from readiness.checks.coverage._rows import clusters_of, keys_of, passed
 from readiness.checks.coverage._search import Group, members
 from readiness.influence import absolute, log_loss, wrong
 from readiness.patterns import Axis, Bools
@@ -17,6 +16,7 @@ from readiness.samples import random_order
 from readiness.scored import Scores, headline_interval
 from readiness.scoring import scores
 from readiness.stats import Floats, Interval, Ints, holm
+from readiness.table_rows import clusters_of, keys_of, passed
 from readiness.tables import Table
 
 FEWEST_BLOCKS = 30

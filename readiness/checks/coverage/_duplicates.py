@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from readiness.checks.coverage._rows import hashed, passed
 from readiness.patterns import Bools
 from readiness.row_hashes import Hashes, row_hashes
 from readiness.stats import Ints
+from readiness.table_rows import hashed, passed
 from readiness.tables import Table
 
 ROWS_AT_ONCE = 8_000_000  # hashes held at a time: 64 MB

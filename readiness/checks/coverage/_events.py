@@ -10,15 +10,15 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import Keys, clusters_of, keys_of, numbers, passed
-from readiness.checks.coverage._shares import (
+from readiness.labels import UNKNOWN_LABEL, USABLE, target_codes
+from readiness.shares import (
     ShareCounts,
     merge_share_counts,
     share_counts,
     share_intervals,
 )
-from readiness.labels import UNKNOWN_LABEL, USABLE, target_codes
 from readiness.stats import Floats, Ints
+from readiness.table_rows import Keys, clusters_of, keys_of, numbers, passed
 from readiness.tables import Table
 
 TENTH = 0.1

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from readiness.case import Case
 from readiness.checks.coverage._cells import CountCells
 from readiness.checks.coverage._pattern_report import Line
-from readiness.checks.coverage._rows import keys_of, passed
-from readiness.checks.coverage._shares import share_intervals
 from readiness.checks.coverage._situations import (
     MOST_CANDIDATES,
     CountMet,
@@ -15,7 +13,9 @@ from readiness.checks.coverage._situations import (
 )
 from readiness.checks.coverage._there import metric_there
 from readiness.checks.coverage._uncovered import Uncovered
+from readiness.shares import share_intervals
 from readiness.stats import Interval, no_interval
+from readiness.table_rows import keys_of, passed
 from readiness.tables import Table
 
 LONGEST_LIST = 10

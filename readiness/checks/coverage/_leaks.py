@@ -6,7 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import (
+from readiness.errors import NotAssessedError, Reason
+from readiness.labels import USABLE, target_codes
+from readiness.metrics import find_metric
+from readiness.row_hashes import code_hashes, row_hashes, sampled
+from readiness.seen import encoded
+from readiness.stats import Clusters, Floats, Interval, Ints, no_interval
+from readiness.table_rows import (
     NULL_CODE,
     clusters_of,
     keys_of,
@@ -14,12 +20,6 @@ from readiness.checks.coverage._rows import (
     numbers,
     readable,
 )
-from readiness.checks.coverage._seen import encoded
-from readiness.errors import NotAssessedError, Reason
-from readiness.labels import USABLE, target_codes
-from readiness.metrics import find_metric
-from readiness.row_hashes import code_hashes, row_hashes, sampled
-from readiness.stats import Clusters, Floats, Interval, Ints, no_interval
 
 MOST_ROWS = 20_000
 N_FOLDS = 5

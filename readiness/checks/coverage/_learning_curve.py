@@ -7,13 +7,13 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import clusters_of, keys_of
 from readiness.labels import USABLE, target_codes
 from readiness.refits import refit, require_refits
 from readiness.row_hashes import code_hashes, row_hashes
 from readiness.scored import headline
 from readiness.scoring import charge, column, scores
 from readiness.stats import Clusters, Estimate, Interval, clustered_interval, difference
+from readiness.table_rows import clusters_of, keys_of
 from readiness.tables import Table
 
 SHARES = (0.5, 0.7, 0.85, 1.0)

@@ -10,7 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import (
+from readiness.seen import alone, encoded
+from readiness.shares import (
+    ShareCounts,
+    merge_share_counts,
+    share_counts,
+    share_intervals,
+)
+from readiness.stats import Floats, Interval, Ints
+from readiness.table_rows import (
     RANGED,
     Keys,
     Seen,
@@ -20,14 +28,6 @@ from readiness.checks.coverage._rows import (
     passed,
     weights_of,
 )
-from readiness.checks.coverage._seen import alone, encoded
-from readiness.checks.coverage._shares import (
-    ShareCounts,
-    merge_share_counts,
-    share_counts,
-    share_intervals,
-)
-from readiness.stats import Floats, Interval, Ints
 from readiness.tables import Table
 
 MAX_NAMED = 10_000  # new categories of one column that are counted by name

@@ -15,8 +15,8 @@ from readiness.checks.coverage._pattern_report import (
     told_share,
     told_there,
 )
-from readiness.checks.coverage._shares import share_difference
 from readiness.reasons import REASONS
+from readiness.shares import share_difference
 from readiness.stats import Interval
 from readiness.text import number, visible
 

@@ -8,10 +8,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import numbers
-from readiness.checks.coverage._seen import encoded
 from readiness.column_profiles import ColumnProfile
 from readiness.profiles import profile
+from readiness.seen import encoded
+from readiness.table_rows import numbers
 
 Points = npt.NDArray[np.float32]
 MOST_VALUES = 20  # of a category that get an indicator; the others share one

@@ -8,8 +8,8 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.coverage._outside import Outside
-from readiness.checks.coverage._rows import RANGED, Seen, group_of
 from readiness.columns import Column
+from readiness.table_rows import RANGED, Seen, group_of
 from readiness.text import interval, number, visible
 
 METRIC, EXPECTED = "outside_share", "expected_outside_share"

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from readiness.checks.coverage._attributes import Attribute
 from readiness.checks.coverage._cells import Combination, CountCells
-from readiness.checks.coverage._rows import Keys, clusters_of, weights_of
-from readiness.checks.coverage._shares import (
+from readiness.checks.coverage._uncovered import Situation
+from readiness.patterns import Bools, rows_to_collect
+from readiness.shares import (
     KeyedSums,
     ShareCounts,
     keyed_sums,
@@ -17,9 +18,8 @@ from readiness.checks.coverage._shares import (
     merge_sums,
     share_counts,
 )
-from readiness.checks.coverage._uncovered import Situation
-from readiness.patterns import Bools, rows_to_collect
 from readiness.stats import Ints
+from readiness.table_rows import Keys, clusters_of, weights_of
 
 MOST_CANDIDATES = 62  # situations that compete for the list: one bit each
 CLOSE = 0.9  # of the best gain: close enough for a simpler situation

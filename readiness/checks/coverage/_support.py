@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from readiness.case import Case
 from readiness.checks.coverage._points import Dimension, Points, owners, points_of
-from readiness.checks.coverage._rows import Keys, clusters_of, keys_of, weights_of
-from readiness.checks.coverage._shares import (
+from readiness.row_hashes import code_hashes, sampled
+from readiness.shares import (
     ShareCounts,
     merge_share_counts,
     share_counts,
 )
-from readiness.row_hashes import code_hashes, sampled
 from readiness.stats import Clusters, Floats, Ints
+from readiness.table_rows import Keys, clusters_of, keys_of, weights_of
 from readiness.tables import Table
 
 N_CELLS = 100  # of the histogram of p-values

@@ -8,13 +8,13 @@ import pyarrow as pa
 
 from readiness.case import Case
 from readiness.checks.coverage._outside import count_beyond
-from readiness.checks.coverage._rows import Keys, clusters_of, hashed, keys_of, passed
-from readiness.checks.coverage._seen import encoded
 from readiness.column_profiles import ColumnProfile
 from readiness.columns import Column, kind_of
 from readiness.config import ColumnSection
 from readiness.errors import Reason
+from readiness.seen import encoded
 from readiness.stats import Ints
+from readiness.table_rows import Keys, clusters_of, hashed, keys_of, passed
 from readiness.tables import Table
 from readiness.text import number, visible
 

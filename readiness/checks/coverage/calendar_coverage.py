@@ -29,11 +29,11 @@ from readiness.checks.coverage._events import (
     events_of,
     outcomes_of,
 )
-from readiness.checks.coverage._rows import keys_of
-from readiness.checks.coverage._shares import KeyedSums, share_intervals
 from readiness.errors import Reason
 from readiness.result import Check, Limit, Measurement, Options
+from readiness.shares import KeyedSums, share_intervals
 from readiness.stats import empty_row, no_interval, summary_frame, summary_row
+from readiness.table_rows import keys_of
 from readiness.tables import Table
 from readiness.text import number, visible
 

@@ -8,13 +8,6 @@ import pandas as pd
 from readiness.canvas import BLUE, VERMILLION
 from readiness.case import Case
 from readiness.checks.coverage._points import dimensions
-from readiness.checks.coverage._rows import (
-    compared_tables,
-    keys_of,
-    passed,
-    readable,
-)
-from readiness.checks.coverage._shares import share_intervals
 from readiness.checks.coverage._support import (
     N_CELLS,
     Judged,
@@ -27,7 +20,14 @@ from readiness.errors import NotAssessedError, Reason
 from readiness.figures import new_figure
 from readiness.profiles import profile
 from readiness.result import Check, Limit, Measurement, Options
+from readiness.shares import share_intervals
 from readiness.stats import Interval, summary_frame, summary_row
+from readiness.table_rows import (
+    compared_tables,
+    keys_of,
+    passed,
+    readable,
+)
 from readiness.tables import Table
 from readiness.text import interval, number, visible
 from readiness.words import block_word

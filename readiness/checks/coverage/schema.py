@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import group_of
 from readiness.checks.coverage._schema_report import (
     draw_columns,
     integrity_table,
@@ -17,6 +16,7 @@ from readiness.checks.coverage._violations import find_violations
 from readiness.profiles import profile
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import no_interval, summary_frame, summary_row
+from readiness.table_rows import group_of
 from readiness.text import visible
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import pandas as pd
 from readiness.canvas import BLUE, GREY, label
 from readiness.case import Case
 from readiness.checks.coverage._apart import N_FOLDS, paired, told_apart
-from readiness.checks.coverage._rows import compared_tables, readable
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import new_figure
 from readiness.profiles import profile
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import Interval, summary_frame, summary_row
+from readiness.table_rows import compared_tables, readable
 from readiness.text import interval, number, visible
 
 if TYPE_CHECKING:

@@ -17,8 +17,6 @@ from readiness.checks.coverage._pattern_report import (
     pattern_table,
     shopping_list,
 )
-from readiness.checks.coverage._rows import compared_tables, keys_of, passed
-from readiness.checks.coverage._shares import share_difference
 from readiness.checks.coverage._situations import (
     MOST_COLLECTED,
     collected,
@@ -28,7 +26,9 @@ from readiness.checks.coverage._there import impossible_regions
 from readiness.checks.coverage._uncovered import search
 from readiness.errors import Reason
 from readiness.result import Check, Limit, Measurement, Options
+from readiness.shares import share_difference
 from readiness.stats import empty_row, no_interval, summary_frame, summary_row
+from readiness.table_rows import compared_tables, keys_of, passed
 from readiness.tables import Table
 from readiness.text import number
 from readiness.words import block_word, metric_words

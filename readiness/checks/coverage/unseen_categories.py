@@ -7,11 +7,10 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.coverage._dates_in_text import has_several_formats
-from readiness.checks.coverage._rows import keys_of, look_at
-from readiness.checks.coverage._seen import Categories, alone
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
 from readiness.result import Check, Limit, Measurement, Options
+from readiness.seen import Categories, alone
 from readiness.stats import (
     Interval,
     clopper_pearson,
@@ -21,6 +20,7 @@ from readiness.stats import (
     summary_frame,
     summary_row,
 )
+from readiness.table_rows import keys_of, look_at
 from readiness.tables import Table
 from readiness.text import interval, number, visible
 from readiness.words import block_word

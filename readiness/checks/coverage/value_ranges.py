@@ -16,17 +16,17 @@ from readiness.checks.coverage._range_report import (
     new_categories,
     sentences,
 )
-from readiness.checks.coverage._rows import (
+from readiness.errors import NotAssessedError, Reason
+from readiness.figures import draw_intervals, new_figure
+from readiness.result import Check, Limit, Measurement, Options
+from readiness.stats import empty_row, no_interval, summary_frame, summary_row
+from readiness.table_rows import (
     Seen,
     compared_tables,
     group_of,
     look_at,
     readable,
 )
-from readiness.errors import NotAssessedError, Reason
-from readiness.figures import draw_intervals, new_figure
-from readiness.result import Check, Limit, Measurement, Options
-from readiness.stats import empty_row, no_interval, summary_frame, summary_row
 from readiness.text import number, visible
 
 if TYPE_CHECKING:

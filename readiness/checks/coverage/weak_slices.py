@@ -21,7 +21,6 @@ from readiness.checks.coverage._group_report import (
     name_of,
     sentences,
 )
-from readiness.checks.coverage._rows import clusters_of, joined_clusters, keys_of
 from readiness.checks.coverage._search import members, worst_groups
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
@@ -35,6 +34,7 @@ from readiness.stats import (
     summary_frame,
     summary_row,
 )
+from readiness.table_rows import clusters_of, joined_clusters, keys_of
 from readiness.tables import Table
 
 if TYPE_CHECKING:

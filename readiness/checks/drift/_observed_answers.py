@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 
 from readiness.case import Case
-from readiness.checks.coverage._shares import share_difference
 from readiness.checks.drift._observed_compare import compare_arrays
 from readiness.checks.drift._observed_moves import shift_of
 from readiness.errors import ModelError, NotAssessedError, Reason
 from readiness.scored import Scores
 from readiness.scoring import scores
+from readiness.shares import share_difference
 from readiness.stats import (
     Floats,
     Interval,

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import Keys, Summary, keys_of, passed, readable
 from readiness.checks.drift._observed_folds import (
     FLAGS,
     Feature,
@@ -25,6 +24,7 @@ from readiness.row_hashes import row_hashes
 from readiness.scored import Scores
 from readiness.stats import Floats, Ints
 from readiness.summaries import N_EDGES
+from readiness.table_rows import Keys, Summary, keys_of, passed, readable
 
 COLUMNS_AT_ONCE = 64
 MAX_DISTINCT_SHARE = 0.5  # more categories per row than this are text or keys

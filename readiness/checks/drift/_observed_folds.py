@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from readiness.checks.coverage._rows import Keys, clusters_of, numbers, weights_of
-from readiness.checks.coverage._seen import MAX_CATEGORIES, encoded
 from readiness.row_hashes import code_hashes, row_hashes
+from readiness.seen import MAX_CATEGORIES, encoded
 from readiness.stats import Floats, Ints
+from readiness.table_rows import Keys, clusters_of, numbers, weights_of
 
 FOLDS = 5
 FLAGS = ("False", "True")

@@ -4,12 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from readiness.checks.coverage._shares import (
-    KeyedSums,
-    merge_sums,
-    share_difference,
-    share_intervals,
-)
 from readiness.checks.drift._observed_folds import Feature
 from readiness.checks.drift._observed_sums import (
     HEIGHT,
@@ -20,6 +14,12 @@ from readiness.checks.drift._observed_sums import (
     VALUE,
     VALUE_SQUARE,
     Sums,
+)
+from readiness.shares import (
+    KeyedSums,
+    merge_sums,
+    share_difference,
+    share_intervals,
 )
 from readiness.stats import (
     Clusters,

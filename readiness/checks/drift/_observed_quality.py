@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from readiness.case import Case
-from readiness.checks.coverage._shares import share_difference
 from readiness.checks.drift._sentences import default_loss_sentences
 from readiness.errors import ModelError, NotAssessedError
 from readiness.scored import Scores, headline_interval
 from readiness.scoring import scores
+from readiness.shares import share_difference
 from readiness.stats import Interval, clustered_interval, weighted_mean
 from readiness.text import interval, number, visible
 from readiness.words import metric_words

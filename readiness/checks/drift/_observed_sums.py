@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from readiness.checks.coverage._rows import Keys, clusters_of, numbers, weights_of
-from readiness.checks.coverage._shares import KeyedSums, ShareCounts, merge_sums
 from readiness.checks.drift._observed_folds import Feature, folds_of, label_codes
 from readiness.checks.drift._observed_witness import Witness, heights_of
+from readiness.shares import KeyedSums, ShareCounts, merge_sums
 from readiness.stats import Floats
+from readiness.table_rows import Keys, clusters_of, numbers, weights_of
 
 # Places in the sums of a feature; a number then has its values and their squares,
 # a category one place for each that is tracked.

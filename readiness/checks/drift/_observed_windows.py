@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import keys_of
 from readiness.checks.drift._observed_compare import Compared
 from readiness.checks.drift._observed_features import in_own_unit
 from readiness.checks.drift._observed_moves import (
@@ -22,6 +21,7 @@ from readiness.checks.drift._observed_spent import LIMITS, Budgets, spent_of
 from readiness.checks.drift._observed_sums import FIRST, MISSING, WEIGHT, Sums
 from readiness.columns import block_span
 from readiness.stats import Floats, Ints
+from readiness.table_rows import keys_of
 
 COLUMNS = ("window", "table", "column", "family", "category", "n_rows", "n_blocks")
 MOVES = ("move", "move_low", "move_high", "spent", "spent_low", "spent_high", "alert")

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from readiness.checks.coverage._rows import numbers
 from readiness.checks.drift._observed_folds import (
     FOLDS,
     Feature,
@@ -20,6 +19,7 @@ from readiness.checks.drift._observed_folds import (
     label_codes,
 )
 from readiness.stats import Floats, Ints
+from readiness.table_rows import numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

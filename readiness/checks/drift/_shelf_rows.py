@@ -8,7 +8,11 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import (
+from readiness.errors import NotAssessedError, Reason
+from readiness.labels import USABLE, target_codes
+from readiness.row_hashes import Hashes, row_hashes
+from readiness.stats import Bools, Clusters, Floats, Ints
+from readiness.table_rows import (
     NULL_CODE,
     Keys,
     clusters_of,
@@ -17,10 +21,6 @@ from readiness.checks.coverage._rows import (
     microseconds,
     weights_of,
 )
-from readiness.errors import NotAssessedError, Reason
-from readiness.labels import USABLE, target_codes
-from readiness.row_hashes import Hashes, row_hashes
-from readiness.stats import Bools, Clusters, Floats, Ints
 from readiness.tables import Table
 
 DAY = 86_400_000_000  # microseconds

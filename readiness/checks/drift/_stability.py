@@ -14,7 +14,6 @@ from readiness.checks.drift._base import (
     Base,
     window_codes,
 )
-from readiness.checks.drift._row_loss import RowLoss, mean_loss_at, row_loss
 from readiness.checks.drift._tilted import FLOOR, MIN_EFFECTIVE_BLOCKS
 from readiness.divergences import (
     Losses,
@@ -26,6 +25,7 @@ from readiness.divergences import (
     losses,
 )
 from readiness.errors import NotAssessedError, Reason
+from readiness.row_losses import RowLoss, mean_loss_at, row_loss
 from readiness.stats import Estimate, Floats, effective_sample_size
 
 GRID = 16

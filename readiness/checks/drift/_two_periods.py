@@ -8,21 +8,21 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.coverage._rows import (
+from readiness.checks.drift._base import numbers
+from readiness.checks.drift._shared_parts import Both, bent
+from readiness.errors import NotAssessedError, Reason
+from readiness.row_hashes import code_hashes
+from readiness.row_losses import RowLoss, loss_of_scores
+from readiness.samples import random_order
+from readiness.scored import Scores
+from readiness.scoring import scores
+from readiness.stats import Clusters, Floats, Ints, relative_weights
+from readiness.table_rows import (
     clusters_of,
     joined_clusters,
     keys_of,
     readable,
 )
-from readiness.checks.drift._base import numbers
-from readiness.checks.drift._row_loss import RowLoss, loss_of_scores
-from readiness.checks.drift._shared_parts import Both, bent
-from readiness.errors import NotAssessedError, Reason
-from readiness.row_hashes import code_hashes
-from readiness.samples import random_order
-from readiness.scored import Scores
-from readiness.scoring import scores
-from readiness.stats import Clusters, Floats, Ints, relative_weights
 
 N_FOLDS = 5
 MOST_CODES = 200  # categories told apart; rarer ones share a code

@@ -11,13 +11,13 @@ from readiness import influence
 from readiness.case import Case
 from readiness.checks.coverage._attributes import Attribute, choose
 from readiness.checks.coverage._confirm import most_blocks
-from readiness.checks.coverage._rows import clusters_of, keys_of
 from readiness.checks.drift._base import numbers
 from readiness.checks.drift._expected_loss import Costs
 from readiness.errors import CaseError, NotAssessedError, Reason
 from readiness.scored import Scores
 from readiness.scoring import column
 from readiness.stats import Floats, Ints
+from readiness.table_rows import clusters_of, keys_of
 from readiness.tables import Table
 from readiness.text import number
 

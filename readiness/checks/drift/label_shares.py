@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.baseline._recalibration import intercept
 from readiness.checks.drift._base import LEVEL, LOSS, Base, base_of
 from readiness.checks.drift._label_history import moved_codes, past_windows, range_of
 from readiness.checks.drift._label_sweep import (
@@ -23,6 +22,7 @@ from readiness.checks.drift._label_view import alt, draw, notes_on
 from readiness.checks.drift._report import base_table
 from readiness.errors import Reason
 from readiness.metrics import companions
+from readiness.recalibration import intercept
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import (
     Estimate,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.drift._row_loss import row_loss
 from readiness.errors import ModelError, NotAssessedError
 from readiness.models import Model
 from readiness.refits import refit
+from readiness.row_losses import row_loss
 from readiness.scoring import charge, score_frame
 from readiness.stats import (
     Clusters,

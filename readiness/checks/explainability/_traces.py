@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.drift._row_loss import loss_of_scores
 from readiness.checks.stress._decisions import CUT, LARGEST, Decider, decider_of
 from readiness.columns import Column
 from readiness.errors import NotAssessedError
 from readiness.exact_attributions import Attributions
+from readiness.row_losses import loss_of_scores
 from readiness.samples import random_order
 from readiness.scored import Scores
 from readiness.scoring import column, scores

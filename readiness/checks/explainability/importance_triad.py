@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from readiness.case import Case
-from readiness.checks.drift._row_loss import WORDS, row_loss
 from readiness.checks.explainability._loss_games import (
     Rows,
     by_class,
@@ -30,6 +29,7 @@ from readiness.checks.explainability._triad_view import (
 from readiness.errors import NotAssessedError, Reason
 from readiness.refits import require_refits
 from readiness.result import Check, Limit, Measurement, Options
+from readiness.row_losses import WORDS, row_loss
 from readiness.samples import random_order
 from readiness.scoring import require_rescoring, scores
 from readiness.stats import (

@@ -8,7 +8,13 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from readiness.checks.coverage._rows import (
+from readiness.columns import kind_of
+from readiness.errors import NotAssessedError, Reason
+from readiness.monitor import MonitorCase
+from readiness.plan_config import Watch
+from readiness.seen import encoded
+from readiness.stats import Floats, Ints
+from readiness.table_rows import (
     NULL_CODE,
     clusters_of,
     keys_of,
@@ -16,12 +22,6 @@ from readiness.checks.coverage._rows import (
     numbers,
     weights_of,
 )
-from readiness.checks.coverage._seen import encoded
-from readiness.columns import kind_of
-from readiness.errors import NotAssessedError, Reason
-from readiness.monitor import MonitorCase
-from readiness.plan_config import Watch
-from readiness.stats import Floats, Ints
 
 US_PER_DAY = 86_400e6
 

@@ -45,7 +45,7 @@ class FeedChecks:
 
     def finds(self, case: Case, fault: str, names: list[str], rows: FaultRows) -> bool:
         """Return whether the checks of all altered columns find a fault by its name."""
-        feeds = [{name, case.columns[name].source} for name in names]
+        feeds = [{name, case.columns[name].source or name} for name in names]
         if fault in OF_KEY and all(one & set(self.keys) for one in feeds):
             return True
         known = any(fault.startswith(one) or fault.endswith(one) for one in OF_CONTRACT)

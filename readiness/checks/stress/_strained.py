@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from readiness.checks.baseline._recalibration import slope
 from readiness.checks.stress._bench import Bench
+from readiness.recalibration import slope
 from readiness.stats import (
     Clusters,
     Estimate,

@@ -1,4 +1,4 @@
-"""Rows of a table as the coverage checks read them: values, clusters, weights."""
+"""Rows of a table as checks read them: values, clusters, weights."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from readiness.case import Case
-from readiness.checks.coverage._seen import (
+from readiness.columns import block_span, kind_of
+from readiness.errors import NotAssessedError, Reason
+from readiness.scan import scan
+from readiness.seen import (
     Categories,
     Extremes,
     categories,
@@ -20,9 +23,6 @@ from readiness.checks.coverage._seen import (
     merge_categories,
     merge_extremes,
 )
-from readiness.columns import block_span, kind_of
-from readiness.errors import NotAssessedError, Reason
-from readiness.scan import scan
 from readiness.stats import Clusters, Floats, Ints
 from readiness.tables import Table
 
