@@ -213,8 +213,8 @@ def section(sizes: list[int], rounds: int) -> str:
         TITLE,
         "",
         (
-            "Flights drawn with replacement, 17 columns, half reference and half "
-            f"current; best of {rounds} fresh processes, imports included."
+            "Flights drawn with replacement, 20 columns, half reference and half "
+            f"current; best of {rounds} fresh processes each, imports included."
         ),
         (
             f"readiness {__version__}, Python {platform.python_version()}, "
