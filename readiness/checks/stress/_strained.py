@@ -144,7 +144,7 @@ def expected_range(n_calibration: int, n_test: float) -> tuple[float, float]:
     Examples
     --------
     >>> [round(one, 3) for one in expected_range(100, 1e6)]
-    [0.837, 0.952]
+    [0.836, 0.951]
     """
     from scipy.stats import betabinom  # noqa: PLC0415 (heavy)
 
