@@ -16,7 +16,7 @@ from readiness.show import status_mark
 from readiness.text import number, printable
 from readiness.verdict_lines import Link
 from readiness.verdict_page import Card, view
-from readiness.words import limit_words, metric_words, reason_words
+from readiness.words import limit_words, metric_words, page_words, reason_words
 
 __all__ = [
     "assert_inert",
@@ -155,7 +155,7 @@ def _environment() -> Any:  # noqa: ANN401 (jinja2's own type hides its filters)
         "software": _software,
         "status_mark": _mark,
         "thousands": _thousands,
-        "title_case": lambda text: printable(str(text).replace("_", " ")).capitalize(),
+        "page_name": page_words,
     }
     return environment
 

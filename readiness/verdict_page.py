@@ -19,6 +19,7 @@ from readiness.words import (
     interval_words,
     limit_words,
     metric_words,
+    page_words,
     remedy_words,
 )
 
@@ -28,6 +29,7 @@ QUESTIONS = {
     "explainability": "What does it use, and can that be trusted?",
     "drift": "How far may life move before it misses its target?",
     "stress": "What happens when the data pipeline breaks?",
+    "load": "How soon does it answer, and how much can it bear?",
     "monitor": "Has life moved further than the model can bear?",
 }
 OUTCOME_SHAPES = {
@@ -177,8 +179,8 @@ def _cards(
             caption += f"; limit {limit_words(best)}" if best.limit is not None else ""
         cards.append(
             Card(
-                name=entry["dimension"].replace("_", " ").capitalize(),
-                question=QUESTIONS.get(entry["dimension"], ""),
+                name=page_words(entry["name"]),
+                question=QUESTIONS.get(page_words(entry["name"]).lower(), ""),
                 link=entry["page"],
                 status=best.status if best is not None else None,
                 counts=_counts(one.status for one in own),

@@ -1,8 +1,10 @@
 """The words readers meet: statuses, reasons, metrics and what would settle them."""
 
+import re
+
 from readiness.reasons import REASONS
 from readiness.result import Finding, Outcome, Status
-from readiness.text import interval, number, visible
+from readiness.text import interval, number, printable, visible
 
 STATUS_WORDS = {
     Status.PASS: "pass",
@@ -155,6 +157,12 @@ GROUPS = {
         "hour": "hour of the day",
     },
 }
+
+
+def page_words(notebook: str) -> str:
+    """Return what the page of a notebook is called: ``Load`` for ``45_load``."""
+    plain = re.sub(r"^\d+_", "", notebook).replace("_", " ")
+    return printable(plain).capitalize()
 
 
 def metric_words(metric: str) -> str:
