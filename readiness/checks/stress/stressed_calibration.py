@@ -195,8 +195,8 @@ def _notes(
     start = f"Without any fault {what} {_words(clean, unit)}"
     if rest.empty:
         return (f"{start}; the model refuses every one of {n_tried} faults.",)
-    if not rest["value"].notna().any():
-        return (f"{start}; with a fault it is not known.",)
+    if not (rest["value"] - clean["value"]).notna().any():
+        return (f"{start}; what a fault does to it is not known.",)
     worst = rest.loc[(rest["value"] - clean["value"]).abs().idxmax()]
     subject = worst["group"].partition("/")[0].replace("source=", "the source ")
     full = (
@@ -259,8 +259,8 @@ def alt(measurement: Measurement) -> str:
     table = measurement.tables["faults"]
     clean, rest = table.iloc[0], table.iloc[1:]
     start = f"Calibration is {number(clean['value'])} without a fault"
-    if not rest["value"].notna().any():
-        return f"{start}; under a fault it is not known."
+    if not (rest["value"] - clean["value"]).notna().any():
+        return f"{start}; what a fault does to it is not known."
     worst = rest.loc[(rest["value"] - clean["value"]).abs().idxmax()]
     return (
         f"{start} and {number(worst['value'])} under the worst of {len(rest)} faults, "
