@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from readiness.findings import Z_ONE_SIDED
 from readiness.result import CheckResult, Finding, Status, result_from_dict
-from readiness.stats import holm
+from readiness.stats import Z_ONE_SIDED, holm
 
 Key = tuple[str, str, str]  # check code, metric, group
 BADNESS = (

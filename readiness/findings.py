@@ -10,9 +10,9 @@ from readiness.config import Waiver
 from readiness.errors import Reason
 from readiness.policy import LimitInForce, Policy
 from readiness.result import Check, Finding, Limit, Measurement, Status
+from readiness.stats import Z_ONE_SIDED
 
 MIN_BLOCKS = 30
-Z_ONE_SIDED = 1.6448536269514722  # 95 %
 Z_POWER = 0.8416212335729143  # 80 %
 HOPELESS_FACTOR = 10
 INCONCLUSIVE_REASONS = frozenset({Reason.TOO_FEW_BLOCKS, Reason.BASE_INCONCLUSIVE})

@@ -7,6 +7,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -97,6 +98,18 @@ def csv_text(frame: "pd.DataFrame") -> str:
     for row in zip(*columns, strict=True):
         writer.writerow([_csv_cell(cell) for cell in row])
     return stream.getvalue()
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a file that `csv_text` made, the texts as they were."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    return [{key: _plain_text(cell) for key, cell in row.items()} for row in rows]
+
+
+def _plain_text(cell: str) -> str:
+    is_marked = cell.startswith("'") and cell[1:].startswith(FORMULA_STARTS)
+    return cell[1:] if is_marked else cell
 
 
 def table_html(

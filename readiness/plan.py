@@ -1,6 +1,5 @@
 """From a published run to a monitoring plan: what to watch, and when to alarm."""
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -9,12 +8,12 @@ from typing import Any
 
 from readiness.errors import CaseError, Reason, RunError
 from readiness.manifest import verify
+from readiness.markup import csv_rows
 from readiness.plan_config import read_plan
 from readiness.staging import write_text
 from readiness.toml_text import toml_value
 
 MONITORS, PLAN = "tables/D8-monitors.csv", "tables/D8-plan.csv"
-FORMULA = "=+-@\t\r\0"
 COMMENTS = {
     "covered": "one window shows a spent budget in four cases of five",
     "late": "several windows show it, one alone does not",
@@ -63,7 +62,7 @@ def write_plan(run: str | Path, out: str | Path) -> Path:
         raise RunError(msg, Reason.ALTERED)
     results = json.loads((run / "results.json").read_text("utf-8"))
     rows = _rows(run, results)
-    text = _text(results, rows, _table(run / PLAN)[0])
+    text = _text(results, rows, csv_rows(run / PLAN)[0])
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(out, text)
     try:
@@ -83,19 +82,7 @@ def _rows(run: Path, results: Mapping[str, Any]) -> list[dict[str, str]]:
             "the drift notebook: readiness run CASE --only drift."
         )
         raise RunError(msg, Reason.USAGE)
-    return _table(run / MONITORS)
-
-
-def _table(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a published table, its texts as they were."""
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return [{key: _unquoted(cell) for key, cell in row.items()} for row in rows]
-
-
-def _unquoted(cell: str) -> str:
-    is_marked = cell[:1] == "'" and cell[1:2] in FORMULA
-    return cell[1:] if is_marked and len(cell) > 1 else cell
+    return csv_rows(run / MONITORS)
 
 
 def _text(

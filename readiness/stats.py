@@ -30,6 +30,7 @@ from readiness.result import EXTRA_COLUMNS, SUMMARY_COLUMNS
 
 __all__ = [
     "CONFIDENCE",
+    "Z_ONE_SIDED",
     "Clusters",
     "Estimate",
     "Floats",
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 Bools = npt.NDArray[np.bool_]
+Z_ONE_SIDED = 1.6448536269514722  # 95 % of a normal variable lie below
 
 
 def clopper_pearson(n_hits: float, n_rows: float) -> tuple[float, float]:

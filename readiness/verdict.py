@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from readiness.errors import Reason
-from readiness.findings import Z_ONE_SIDED, half_width_towards_limit
+from readiness.findings import half_width_towards_limit
 from readiness.result import CheckResult, Finding, Outcome, Status, Verdict
-from readiness.stats import holm
+from readiness.stats import Z_ONE_SIDED, holm
 from readiness.words import (
     group_words,
     interval_words,

@@ -9,6 +9,7 @@ import pytest
 from readiness.checks.monitor._windows import windows_of
 from readiness.checks.monitor.spent_budget import CHECK, measure
 from readiness.errors import NotAssessedError, Reason
+from readiness.markup import csv_text
 from readiness.result import Measurement, Options
 from tests.cases import small_case
 from tests.plans import DAY_EFFECT, GUST, WIND, monitored, new_rows
@@ -127,19 +128,58 @@ def test_path_that_leads_nowhere_has_no_end(tmp_path: Path) -> None:
     assert left["reason"] == Reason.BEYOND_SUPPORT
 
 
+def publish(found: Measurement, run: Path) -> Path:
+    (run / "tables").mkdir(parents=True)
+    text = csv_text(found.tables["windows"])
+    (run / "tables" / "M1-windows.csv").write_text(text, encoding="utf-8")
+    return run
+
+
 def test_windows_of_earlier_runs_are_on_the_path_once(tmp_path: Path) -> None:
-    run = tmp_path / "run" / "tables"
-    run.mkdir(parents=True)
     first = measure(monitored(tmp_path, new_rows(14, 11)), OPTIONS)
-    first.tables["windows"].to_csv(run / "M1-windows.csv", index=False)
+    run = publish(first, tmp_path / "run")
     rows = new_rows(14, 12, start="2026-12-08")
 
-    both = measure(monitored(tmp_path, rows, earlier=(run.parent,)), OPTIONS)
+    both = measure(monitored(tmp_path, rows, earlier=(run,)), OPTIONS)
 
     wind = both.tables["path"].query("column == 'wind'")
     assert len(wind) == 3 or wind["start"].is_unique
     assert wind["start"].is_monotonic_increasing
     assert wind["run"].tolist()[-2:] == [1, 1]
+
+
+def test_column_named_like_a_formula_stays_on_its_path(tmp_path: Path) -> None:
+    watch = {**WIND, "column": "-wind"}
+    first = new_rows(14, 14).rename(columns={"wind": "-wind"})
+    later = new_rows(14, 15, start="2026-12-15").rename(columns={"wind": "-wind"})
+    run = publish(measure(monitored(tmp_path, first, watch), OPTIONS), tmp_path / "run")
+
+    both = measure(monitored(tmp_path, later, watch, earlier=(run,)), OPTIONS)
+
+    assert set(both.tables["path"]["column"]) == {"-wind"}
+    assert len(both.tables["path"]) == 4
+    left = both.summary[both.summary["metric"] == "days_left"]
+    assert left["group"].tolist() == ["-wind"]
+
+
+def test_earlier_run_without_windows_is_passed_over(tmp_path: Path) -> None:
+    """It could not tell; the next run must not break because of that."""
+    (tmp_path / "run").mkdir()
+
+    found = measure(
+        monitored(tmp_path, new_rows(14, 16), earlier=(tmp_path / "run",)), OPTIONS
+    )
+
+    assert len(found.tables["path"].query("column == 'wind'")) == 2
+
+
+def test_rows_without_any_time_are_not_assessed(tmp_path: Path) -> None:
+    rows = new_rows(7, 17).assign(when=pd.Series(pd.NaT, dtype="datetime64[us]"))
+
+    with pytest.raises(NotAssessedError) as caught:
+        measure(monitored(tmp_path, rows), OPTIONS)
+
+    assert caught.value.code is Reason.EMPTY
 
 
 def test_review_has_no_plan() -> None:

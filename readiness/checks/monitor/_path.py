@@ -1,6 +1,6 @@
 """The path of each budget over the runs of a monitor, and when it will be spent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 
 from readiness.canvas import VERMILLION
-from readiness.checks.monitor._spent import Z_ONE_SIDED, Spent, towards
+from readiness.checks.monitor._spent import Spent, towards
 from readiness.checks.monitor._windows import Windows
 from readiness.errors import Reason
 from readiness.figures import COLORS
+from readiness.markup import csv_rows
 from readiness.monitor import MonitorCase
-from readiness.stats import Floats, Interval, empty_row, summary_row
+from readiness.stats import Z_ONE_SIDED, Floats, Interval, empty_row, summary_row
 from readiness.text import number, visible
 
 if TYPE_CHECKING:
@@ -65,19 +66,25 @@ def path_over_runs(case: MonitorCase, now: pd.DataFrame) -> pd.DataFrame:
     """
     parts = []
     for number_of_run, folder in enumerate(case.earlier):
-        earlier = pd.read_csv(
-            folder / WINDOWS_TABLE,
-            keep_default_na=False,
-            na_values={name: [""] for name in ("start", "value", "move", "spent")},
-        )
-        earlier["start"] = pd.to_datetime(earlier["start"])
-        parts.append(earlier.assign(run=number_of_run))
+        # A run that could not tell at all has left no windows.
+        if (folder / WINDOWS_TABLE).is_file():
+            earlier = _typed(csv_rows(folder / WINDOWS_TABLE))
+            parts.append(earlier.assign(run=number_of_run))
     every = pd.concat([*parts, now.assign(run=len(parts))], ignore_index=True)
     if case.plan.window.time is not None:
         key = ["start", "column", "family", "category"]
         every = every.drop_duplicates(key, keep="last")
         return every.sort_values(["start"], kind="stable", ignore_index=True)
     return every
+
+
+def _typed(rows: Sequence[Mapping[str, str]]) -> pd.DataFrame:
+    """Return published windows with the types of `window_table`."""
+    every = pd.DataFrame(rows)
+    numbers = ["window", "rows", "value", "move", "spent"]
+    every[numbers] = every[numbers].apply(pd.to_numeric)
+    every["start"] = pd.to_datetime(every["start"])
+    return every.assign(alarm=every["alarm"] == "True")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

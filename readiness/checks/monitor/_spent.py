@@ -9,9 +9,7 @@ from readiness.checks.monitor._windows import Windows
 from readiness.errors import Reason
 from readiness.monitor import MonitorCase
 from readiness.plan_config import Watch
-from readiness.stats import Floats
-
-Z_ONE_SIDED = 1.6448536269514722  # 95 % of a normal variable lie below
+from readiness.stats import Z_ONE_SIDED, Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,9 @@
 """New rows cut into windows, and the planned statistics of each."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 
 from readiness.columns import kind_of
@@ -58,11 +56,19 @@ def windows_of(case: MonitorCase) -> Windows:
     Whole blocks in the order of time, so many to a window, or each block into so many
     windows. Blocks at the end that make no whole window belong to the last one; fewer
     blocks than a window needs are one window.
+
+    Raises
+    ------
+    NotAssessedError
+        SCHEMA when the rows lack the plan's time column; EMPTY when none has a time.
     """
     table, cut, watch = case.table("current"), case.plan.window, case.plan.watch
     problems = _problems(case)
     when, block, weight = _keys(case)
     kept = when != NULL_CODE if cut.time else np.ones(len(when), dtype=bool)
+    if not kept.any():
+        msg = "No new row has a time, so that there is no window."
+        raise NotAssessedError(msg, Reason.EMPTY)
     window, n_blocks = _windows(
         block[kept], when[kept], cut.blocks_per_window, cut.windows_per_block
     )
@@ -167,19 +173,3 @@ def _windows(
     n_windows = max(n // per_window, 1)
     of_block = np.minimum(np.arange(n) // per_window, n_windows - 1)
     return of_block[rank[code]], np.bincount(of_block, minlength=n_windows)
-
-
-def path_over_runs(
-    case: MonitorCase, now: pd.DataFrame, files: Sequence[pd.DataFrame]
-) -> pd.DataFrame:
-    """Return the windows of earlier runs and of this one, each once, in their order.
-
-    A window that several runs have seen is taken from the latest.
-    """
-    parts = [*files, now.assign(run="this run")]
-    every = pd.concat(parts, ignore_index=True)
-    if case.plan.window.time is None:
-        return every
-    return every.drop_duplicates("start", keep="last").sort_values(
-        "start", kind="stable", ignore_index=True
-    )

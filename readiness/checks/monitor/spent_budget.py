@@ -66,9 +66,6 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         msg = "The plan has no budget to hold rows against; its alarms are below."
         raise NotAssessedError(msg, Reason.NO_COLUMNS)
     windows = windows_of(monitor)
-    if not len(windows.rows):
-        msg = "No new row has a time, so that there is no window."
-        raise NotAssessedError(msg, Reason.EMPTY)
     now = window_table(monitor, windows)
     path = path_over_runs(monitor, now)
     found = most_spent(spent_by_column(monitor, windows))
@@ -127,13 +124,13 @@ def _table(found: list[Spent]) -> pd.DataFrame:
 def _notes(
     case: MonitorCase, found: list[Spent], windows: Windows, first_to_end: str
 ) -> tuple[str, ...]:
+    """Return what is spent; `found` comes with the most spent first."""
     seen = [one for one in found if one.problem is None and not one.is_blind]
-    worst = sorted(seen, key=lambda one: -one.value)[:NAMED]
     said = "; ".join(
         f"{_what(one)}: {number(one.value, 'share')} "
         f"({interval(one.low, one.high, 'share')}) of "
         f"{number(one.watch.budget or 0.0, one.watch.unit)}"
-        for one in worst
+        for one in seen[:NAMED]
     )
     n_over = sum(one.value >= 1 for one in seen)
     lead = (

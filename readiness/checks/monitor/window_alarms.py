@@ -59,9 +59,6 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     """
     monitor = require_plan(case)
     windows = windows_of(monitor)
-    if not len(windows.rows):
-        msg = "No new row has a time, so that there is no window."
-        raise NotAssessedError(msg, Reason.EMPTY)
     far = _far(monitor, windows)
     if np.isnan(far).all():
         msg = "None of the watched columns is in the new rows."
