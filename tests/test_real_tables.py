@@ -430,7 +430,23 @@ def test_patients_are_ranked_well_enough_and_drift_costs_little(
     _within(later, area("current"))
     assert (held["status"], later["status"]) == ("pass", "pass")
     assert later["value"] > held["value"] - 0.05
-    assert (patients.code, patients.results["outcome"]) == (0, "PASS")
+
+
+def test_only_the_guards_of_the_patients_pipeline_are_in_doubt(
+    patients: Reviewed,
+) -> None:
+    doubtful = [
+        (check["code"], one["metric"], one["status"])
+        for check in patients.results["checks"]
+        for one in check["findings"]
+        if one["required"] and one["status"] != "pass"
+    ]
+    guarded = patients.finding("S2", "guarded_share")
+
+    assert doubtful == [("S2", "guarded_share", "inconclusive")]
+    assert guarded["ci_low"] < guarded["limit"] < guarded["ci_high"]
+    assert (patients.code, patients.results["outcome"]) == (2, "INCOMPLETE")
+    assert patients.results["headline"].startswith("Guarded share is ")
 
 
 def test_rows_of_one_patient_count_as_one_block(patients: Reviewed) -> None:
