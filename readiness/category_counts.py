@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,14 +48,18 @@ class CategorySummary:
     def summarize(self, batch: pa.RecordBatch) -> CategoryState:
         """Return the state of one batch."""
         column = batch.column(self.name)
-        labels, counts = value_counts(column)
-        place = _places(self.categories)
+        labels, counts = text_counts(column)
+        place = pc.index_in(labels, value_set=_as_array(self.categories))
+        is_unknown = place.is_null()
+        codes = place.drop_null().to_numpy()
+        n_of_codes = counts[place.is_valid().to_numpy(zero_copy_only=False)]
         known = np.zeros(len(self.categories), dtype=np.int64)
+        np.add.at(known, codes, n_of_codes)
         others: Counter[str] = Counter()
-        for label, count in zip(labels, counts.tolist(), strict=True):
-            if label in place:
-                known[place[label]] += count
-            else:
+        if place.null_count:
+            unknown = counts[is_unknown.to_numpy(zero_copy_only=False)].tolist()
+            texts = labels.filter(is_unknown).to_pylist()
+            for label, count in zip(texts, unknown, strict=True):
                 others[label] += count
         return CategoryState(
             n_rows=len(column),
@@ -82,8 +85,8 @@ class CategorySummary:
 
 
 @lru_cache(maxsize=256)
-def _places(categories: tuple[str, ...]) -> Mapping[str, int]:
-    return {label: code for code, label in enumerate(categories)}
+def _as_array(categories: tuple[str, ...]) -> pa.Array:
+    return pa.array(categories, pa.large_string())
 
 
 def _kept(counts: Mapping[str, int]) -> Mapping[str, int]:
@@ -101,17 +104,29 @@ def _hash_text(labels: list[str]) -> Hashes:
     return hashed
 
 
-def value_counts(values: pa.Array) -> tuple[list[str], Ints]:
-    """Return the distinct values as text, without null and NaN, and their counts."""
+def text_counts(values: pa.Array) -> tuple[pa.Array, Ints]:
+    """Return the values that occur as text, without null and NaN, and their counts.
+
+    Values of one text are not merged: it may come more than once.
+    """
     encoded = pc.dictionary_encode(values)
     codes = (
         encoded.indices.drop_null() if encoded.indices.null_count else encoded.indices
     )
     counts = np.bincount(codes.to_numpy(), minlength=len(encoded.dictionary))
     found = np.flatnonzero(counts)
-    merged: dict[str, Any] = {}
-    labels = encoded.dictionary.take(pa.array(found)).to_pylist()
-    for label, count in zip(labels, counts[found].tolist(), strict=True):
-        if label is not None and label == label:  # noqa: PLR0124 (NaN is not itself)
-            merged[str(label)] = merged.get(str(label), 0) + count
-    return list(merged), np.array(list(merged.values()), dtype=np.int64)
+    labels = _texts(encoded.dictionary.take(pa.array(found)))
+    if labels.null_count:
+        found = found[labels.is_valid().to_numpy(zero_copy_only=False)]
+        labels = labels.drop_null()
+    return labels, counts[found]
+
+
+def _texts(values: pa.Array) -> pa.Array:
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        return values.cast(pa.large_string())
+    texts = [
+        str(one) if one is not None and one == one else None  # noqa: PLR0124 (NaN is not itself)
+        for one in values.to_pylist()
+    ]
+    return pa.array(texts, pa.large_string())

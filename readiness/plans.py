@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from readiness.category_counts import CategorySummary, value_counts
+from readiness.category_counts import CategorySummary, text_counts
 from readiness.columns import kind_of
 from readiness.exact import Floats
 from readiness.scan import scan
@@ -104,8 +104,9 @@ def _edges(sample: list[Any]) -> Floats:
 def _categories(sample: list[Any]) -> tuple[str, ...]:
     counts: dict[str, int] = {}
     for part in sample:
-        for label, count in zip(*value_counts(part), strict=True):
-            counts[label] = counts.get(label, 0) + int(count)
+        labels, found = text_counts(part)
+        for label, count in zip(labels.to_pylist(), found.tolist(), strict=True):
+            counts[label] = counts.get(label, 0) + count
     ordered = sorted(counts, key=lambda label: (-counts[label], label))
     return tuple(ordered[:MOST_CATEGORIES])
 

@@ -17,6 +17,7 @@ from readiness.exact import (
 )
 
 Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 
 N_EDGES = 1024
 # Whole numbers that lie this close together are counted one by one, without a sort.
@@ -86,7 +87,7 @@ class NumberSummary:
         is_first[:1] = True
         np.not_equal(x[1:], x[:-1], out=is_first[1:])
         if 4 * np.count_nonzero(is_first) > len(x):
-            return self._state(column, x, None, n_nan=n_nan, n_inf=n_inf)
+            return self._state(column, x, is_first=is_first, n_nan=n_nan, n_inf=n_inf)
         first = np.flatnonzero(is_first)
         counts = np.diff(first, append=len(x))
         return self._state(column, x[first], counts, n_nan=n_nan, n_inf=n_inf)
@@ -95,12 +96,13 @@ class NumberSummary:
         self,
         column: pa.Array,
         x: Floats,
-        counts: Ints | None,
+        counts: Ints | None = None,
         *,
+        is_first: Bools | None = None,
         n_nan: int = 0,
         n_inf: int = 0,
     ) -> NumberState:
-        """Return the state of finite values in order, each so many times or once.
+        """Return the state of finite values in order, each so many times or as it is.
 
         The values are overwritten: fresh memory would cost as much as the sums.
         """
@@ -115,7 +117,9 @@ class NumberSummary:
             found = [before[places] for places in found]
         ends, n_below, n_minimum, n_all = found
         extremes = (float(x[0]), float(x[-1])) if len(x) else (np.inf, -np.inf)
-        hashes = smallest_hashes(x.view(np.uint64))
+        # Each value once, so that the first guess of what is surely too large holds.
+        once = x if is_first is None or is_first.all() else x[is_first]
+        hashes = smallest_hashes(once.view(np.uint64))
         x -= self.centre
         if self.scale != 1:
             x /= self.scale
@@ -190,7 +194,7 @@ def _few_whole_numbers(column: pa.Array) -> tuple[Floats, Ints] | None:
     low, high = int(x.min()), int(x.max())
     if high - low >= WIDEST or max(-low, high) >= MOST_EXACT:
         return None
-    counts = np.bincount(x.astype(np.int64, copy=False) - low)
+    counts = np.bincount(np.subtract(x, low, dtype=np.int64))
     found = np.flatnonzero(counts)
     return (found + low).astype(np.float64), counts[found]
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from readiness import category_counts, plans
-from readiness.category_counts import CategorySummary, value_counts
+from readiness.category_counts import CategorySummary, text_counts
 from readiness.column_profiles import ColumnProfile
 from readiness.errors import NotAssessedError, Reason
 from readiness.exact import (
@@ -219,9 +219,35 @@ def test_values_of_any_ordered_type_are_numbers(
 
 
 def test_values_are_counted_as_text() -> None:
-    labels, counts = value_counts(pa.array([1.5, None, float("nan"), 1.5, 2.0]))
+    labels, counts = text_counts(pa.array([1.5, None, float("nan"), 1.5, 2.0]))
 
-    assert dict(zip(labels, counts.tolist(), strict=True)) == {"1.5": 2, "2.0": 1}
+    found = dict(zip(labels.to_pylist(), counts.tolist(), strict=True))
+    assert found == {"1.5": 2, "2.0": 1}
+
+
+def test_codes_of_the_same_text_are_added_up() -> None:
+    codes = pa.array([0, 1, 2, 1, 3, None], pa.int32())
+    batch = pa.record_batch(
+        {"word": pa.DictionaryArray.from_arrays(codes, ["a", "b", "a", None])}
+    )
+
+    state = CategorySummary(name="word", categories=("a",)).summarize(batch)
+
+    assert state.known.tolist() == [2]
+    assert (dict(state.others), state.n_unknown) == ({"b": 2}, 2)
+    assert (state.n_null, state.n_nan) == (1, 1)
+
+
+def test_distinct_values_of_a_batch_with_many_repeats_are_estimated() -> None:
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 30_000, 65_536) + 0.5
+    batch = pa.record_batch({"x": pa.array(x)})
+
+    state = NumberSummary(name="x", edges=np.array([0.5])).summarize(batch)
+
+    assert len(state.hashes) == N_KEPT
+    expected = np.sort(smallest_hashes(np.unique(x).view(np.uint64)))
+    assert state.hashes.tolist() == expected.tolist()
 
 
 def test_profile_agrees_with_pandas() -> None:
