@@ -36,6 +36,13 @@ help:
 	@echo "make oldest     test with the oldest dependencies; newest: with today's"
 	@echo "make benchmark  measure the demo beside two other tools"
 
+# The further environments of CI are installed by uv, in seconds where pip takes minutes.
+TOOLS := .venv-tools
+
+$(TOOLS)/bin/uv:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+
 demo: $(VENV)/demo.stamp
 	$(BIN)/readiness demo --out $(OUT)
 
@@ -178,4 +185,4 @@ image: $(VENV)/dev.stamp browser
 	$(BIN)/python benchmarks/picture.py $(OUT)/flight-delay docs/images/verdict.png
 
 clean:
-	rm -rf .venv .venv-oldest .venv-newest $(SPARK_VENV) dist .coverage*
+	rm -rf .venv .venv-oldest .venv-newest $(TOOLS) $(SPARK_VENV) dist .coverage*
