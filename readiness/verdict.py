@@ -27,9 +27,20 @@ SEVERITY = (
 
 
 def check_status(findings: Iterable[Finding]) -> Status:
-    """Return the worst status of the findings; a waived fail counts as a pass."""
-    seen = {Status.PASS if one.waived else one.status for one in findings}
+    """Return the worst status of the findings; a waived fail counts as a pass.
+
+    What the quick profile leaves to the full one is listed as not assessed. Where it
+    is not required, it decides only a check of which nothing else was found.
+    """
+    every = tuple(findings)
+    decisive = [one for one in every if not _is_left_for_later(one)] or every
+    seen = {Status.PASS if one.waived else one.status for one in decisive}
     return next((status for status in SEVERITY if status in seen), Status.INFO)
+
+
+def _is_left_for_later(one: Finding) -> bool:
+    is_left = one.status is Status.NOT_ASSESSED and one.reason == Reason.NOT_IN_PROFILE
+    return is_left and not one.required
 
 
 def adjust(results: Sequence[CheckResult]) -> tuple[CheckResult, ...]:

@@ -176,6 +176,30 @@ def test_check_takes_the_worst_status_of_its_findings() -> None:
     assert check_status(()) is Status.INFO
 
 
+def left_for_the_full_profile(*, required: bool) -> tuple[Finding, ...]:
+    return tuple(
+        replace(one, reason=Reason.NOT_IN_PROFILE, required=required) for one in ABSENT
+    )
+
+
+def test_part_of_the_full_profile_does_not_turn_what_was_assessed() -> None:
+    later = left_for_the_full_profile(required=False)
+
+    assert check_status((*PASSES, *later)) is Status.PASS
+    assert check_status((*FAILS, *later)) is Status.FAIL
+    assert check_status(later) is Status.NOT_ASSESSED
+    assert check_status((*PASSES, *caveat(ABSENT))) is Status.NOT_ASSESSED
+
+
+def test_required_part_of_the_full_profile_never_passes() -> None:
+    later = (*PASSES, *left_for_the_full_profile(required=True))
+
+    given = verdict([result_of(later)])
+
+    assert check_status(later) is Status.NOT_ASSESSED
+    assert given.outcome is Outcome.INCOMPLETE
+
+
 def test_result_survives_the_round_trip_through_plain_values() -> None:
     result = result_of((*PASSES, *ABSENT))
 

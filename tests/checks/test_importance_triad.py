@@ -16,7 +16,8 @@ from readiness.checks.explainability._redundancy import (
 )
 from readiness.checks.explainability.importance_triad import CHECK, alt, draw, measure
 from readiness.errors import Reason
-from readiness.result import Measurement, Options
+from readiness.result import Measurement, Options, Status
+from readiness.review import open_review
 from readiness.stats import Clusters, Estimate, clustered_interval
 from tests.cases import FEATURES, binary_case, case_file, small_case, small_frames
 
@@ -288,6 +289,22 @@ def test_quick_profile_fits_nothing() -> None:
     assert row["reason"] == Reason.NOT_IN_PROFILE
     assert np.isnan(row["value"])
     assert "not measured" in found.notes[1]
+
+
+def test_quick_profile_judges_what_the_others_tell() -> None:
+    rows = correlated_rows(2, 60)
+    rows["b"] = (
+        0.9 * rows["a"] + 0.436 * rows["c"].sample(frac=1, random_state=1).to_numpy()
+    )
+    rows["late"] = rows["a"] + rows["b"]
+    review = open_review(case_of(lambda one: one["a"] + one["b"], reference=rows))
+
+    shown = review.check("importance_triad", rows=600, shared_rows=50).result
+
+    status = {(one.metric, one.group): one.status for one in shown.findings}
+    assert shown.status is Status.FAIL
+    assert status[TOLD, "a"] is Status.FAIL  # R² 0.81, far above a third
+    assert status[RATIO, ""] is Status.NOT_ASSESSED
 
 
 def test_function_cannot_be_fitted_again() -> None:

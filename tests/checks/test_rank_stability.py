@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import LinearRegression, Ridge
 
 from readiness.case import Case, load_case
+from readiness.checks.explainability._rank_view import REDRAWN
 from readiness.checks.explainability._ranks import (
     agreement,
     alike,
@@ -16,7 +17,8 @@ from readiness.checks.explainability._ranks import (
 )
 from readiness.checks.explainability.rank_stability import CHECK, alt, draw, measure
 from readiness.errors import NotAssessedError, Reason
-from readiness.result import Measurement, Options
+from readiness.result import Measurement, Options, Status
+from readiness.review import open_review
 from readiness.stats import Clusters
 from tests.cases import case_file
 
@@ -249,6 +251,18 @@ def test_quick_profile_says_that_fits_were_not_compared() -> None:
     assert row["reason"] == Reason.NOT_IN_PROFILE
     assert np.isnan(row["value"])
     assert "not measured" in found.notes[-1]
+
+
+def test_quick_profile_judges_what_other_rows_would_rank() -> None:
+    review = open_review(linear_case(a=4.0, b=2.0))
+
+    shown = review.check("rank_stability", rows=300, background=100).result
+
+    by_group = {(one.metric, one.group): one for one in shown.findings}
+    assert shown.status is Status.PASS
+    assert by_group["rank_overlap", REDRAWN].status is Status.PASS
+    assert by_group["rank_overlap", ""].reason == Reason.NOT_IN_PROFILE
+    assert by_group["rank_overlap", ""].status is Status.NOT_ASSESSED
 
 
 def test_function_cannot_be_fitted_again() -> None:

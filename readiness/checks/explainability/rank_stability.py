@@ -252,14 +252,16 @@ CHECK = Check(
             side="at_least",
             limit=0.8,
             required_in=(),
-            reason="Reasons that change with the next fit are not reasons.",
+            groups="each",
+            reason="Reasons that change with other rows or the next fit are none.",
         ),
         Limit(
             metric=TAU,
             side="at_least",
             limit=0.6,
             required_in=(),
-            reason="Below this, two fits order one pair of columns in five apart.",
+            groups="each",
+            reason="Below this, two lists order one pair of columns in five apart.",
         ),
     ),
     defaults={
