@@ -71,6 +71,8 @@ METRICS = {
     "told_by_others": "how much the other columns tell of it",
     "expectation_violation_share": "rows that break what experts expect",
     "top_share": "largest share of all attribution",
+    "attribution_direction": "rank correlation of value and attribution",
+    "thin_share": "rows where training hardly has any",
     "attribution_shift": "attribution that moved to other columns",
     "attribution_order": "old importance in the new order (NDCG)",
     "interaction": "interaction (H²)",
