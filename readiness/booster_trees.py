@@ -161,9 +161,14 @@ def _lightgbm_tree(nodes: list[Mapping[str, Any]]) -> Tree:
         threshold=np.array([_threshold(node) for node in nodes]),
         missing_left=np.array([_missing_left(node) for node in nodes]),
         value=np.array([float(node.get("leaf_value", 0.0)) for node in nodes]),
+        cover=np.array([_count(node) for node in nodes]),
         left_codes=codes,
         known_codes=dict.fromkeys(codes, none),  # all others go right, like missing
     )
+
+
+def _count(node: Mapping[str, Any]) -> float:
+    return float(node.get("leaf_count", node.get("internal_count", 0)))
 
 
 def _threshold(node: Mapping[str, Any]) -> float:
@@ -231,6 +236,7 @@ def _xgboost_tree(dumped: Mapping[str, Any], n_known: list[int]) -> Tree:
         threshold=below,
         missing_left=np.array(dumped["default_left"]).astype(bool),
         value=np.where(left < 0, at.astype(np.float64), 0.0),
+        cover=np.array(dumped["sum_hessian"], dtype=np.float64),
         left_codes={node: np.setdiff1d(known[node], right[node]) for node in known},
         known_codes=known,
     )

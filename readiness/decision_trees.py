@@ -1,7 +1,8 @@
 """Decision trees as arrays, and which rows go left at their nodes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class Tree:
         Whether rows with NaN go left.
     value : ndarray of float
         Output of a leaf, in the units of the sum of trees.
+    cover : ndarray of float
+        Training rows that reached the node, in the weights of the library.
     left_codes, known_codes : dict of int to ndarray
         For a node that splits on categories: the codes that go left, and the codes
         known in training; any other code goes where NaN goes.
@@ -38,6 +41,7 @@ class Tree:
     threshold: Floats
     missing_left: Bools
     value: Floats
+    cover: Floats
     left_codes: dict[int, Codes] = field(default_factory=dict)
     known_codes: dict[int, Codes] = field(default_factory=dict)
 
@@ -92,6 +96,74 @@ class Cells:
             column = self._matrix[:, one]
             self._places[one] = np.unique(column, return_inverse=True)
         return self._places[one]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Leaf:
+    """One leaf, and which of many rows meet the conditions on the path to it.
+
+    Parameters
+    ----------
+    value : float
+        Output of the leaf.
+    players : tuple of int
+        Raw columns that stand on the path, in the order of their first condition.
+    shares : tuple of float
+        Per player: the share of the training rows at its nodes that went this way.
+    failed : ndarray of int, shape (n,)
+        Bit k of a row's code says that it fails a condition of player k.
+    """
+
+    value: float
+    players: tuple[int, ...]
+    shares: tuple[float, ...]
+    failed: NDArray[Any]
+
+
+def leaves(tree: Tree, cells: Cells, players: Codes) -> Iterator[Leaf]:
+    """Yield the leaves of a tree with the code of every row.
+
+    Parameters
+    ----------
+    tree : Tree
+    cells : Cells
+        n rows.
+    players : ndarray of int, shape (p,)
+        Raw column that each encoded column belongs to.
+    """
+    start: NDArray[Any] = np.zeros(len(cells), dtype=np.uint8)
+    waiting: list[tuple[int, tuple[int, ...], tuple[float, ...], NDArray[Any]]]
+    waiting = [(0, (), (), start)]
+    while waiting:
+        node, on_path, shares, failed = waiting.pop()
+        if tree.left[node] < 0:
+            value = float(tree.value[node])
+            yield Leaf(value=value, players=on_path, shares=shares, failed=failed)
+            continue
+        player = int(players[tree.feature[node]])
+        if player not in on_path:
+            on_path, shares = (*on_path, player), (*shares, 1.0)
+            failed = failed.astype(_kind(len(on_path)), copy=False)
+        place = on_path.index(player)
+        bit = failed.dtype.type(1 << place)
+        goes_left = cells.goes_left(tree, node)
+        for child, fails in ((tree.left, ~goes_left), (tree.right, goes_left)):
+            below = int(child[node])
+            share = shares[place] * _share(tree, node, below)
+            narrower = (*shares[:place], share, *shares[place + 1 :])
+            waiting.append((below, on_path, narrower, failed | fails * bit))
+
+
+def _kind(n_players: int) -> type[np.integer[Any]]:
+    for n_bits, kind in ((8, np.uint8), (16, np.uint16), (32, np.uint32)):
+        if n_players <= n_bits:
+            return kind
+    return np.int64
+
+
+def _share(tree: Tree, node: int, child: int) -> float:
+    cover = float(tree.cover[node])
+    return float(tree.cover[child]) / cover if cover > 0 else 0.0
 
 
 def sum_of_trees(trees: Sequence[Tree], matrix: Floats) -> Floats:

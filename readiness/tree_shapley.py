@@ -11,15 +11,16 @@ background rows, not with their product. Same game as `shap.TreeExplainer` with
 from collections.abc import Callable
 from functools import cache
 from math import factorial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from readiness.decision_trees import Cells, Codes, Floats, Tree
+from readiness.decision_trees import Cells, Codes, Floats, Leaf, Tree, leaves
 
 SMALL_PATH = 6  # players per leaf up to which the full table of codes is kept
 COUNTED_PATH = 16  # players per leaf up to which codes are counted, not sorted
+BLOCK = 8192  # rows whose places and sums stay in the cache of one core
 Failed = NDArray[Any]  # integers of as few bytes as the path needs
 
 
@@ -54,6 +55,7 @@ def _boosted_tree(nodes: Any, bitsets: Any, known: Any, position: Any) -> Tree: 
         threshold=nodes["num_threshold"].astype(np.float64),
         missing_left=nodes["missing_go_to_left"].astype(bool),
         value=nodes["value"].astype(np.float64),
+        cover=nodes["count"].astype(np.float64),
         left_codes={
             int(i): _codes_in(bitsets[nodes["bitset_idx"][i]]) for i in by_category
         },
@@ -104,79 +106,68 @@ def trees_shapley(
     cells = Cells(trees, np.vstack([rows, background]))
     base = 0.0
     for tree in trees:
-        base += _add_tree(tree, cells, players, values)
+        for leaf in leaves(tree, cells, players):
+            base += _add_leaf(leaf, values)
     return np.ascontiguousarray(values.T), base
 
 
-def _add_tree(tree: Tree, cells: Cells, players: Codes, values: Floats) -> float:
-    """Add one tree's attributions to `values`; return its mean over the background.
-
-    Bit k of a code says that player k of the path fails one of its conditions.
-    """
-    base = 0.0
-    start: Failed = np.zeros(len(cells), dtype=np.uint8)
-    waiting: list[tuple[int, Failed, tuple[int, ...]]] = [(0, start, ())]
-    while waiting:
-        node, failed, path = waiting.pop()
-        if tree.left[node] < 0:
-            base += _add_leaf(float(tree.value[node]), failed, path, values)
-            continue
-        player = int(players[tree.feature[node]])
-        if player not in path:
-            path = (*path, player)
-            failed = failed.astype(_kind(len(path)), copy=False)
-        bit = failed.dtype.type(1 << path.index(player))
-        goes_left = cells.goes_left(tree, node)
-        waiting.append((int(tree.left[node]), failed | ~goes_left * bit, path))
-        waiting.append((int(tree.right[node]), failed | goes_left * bit, path))
-    return base
-
-
-def _kind(n_players: int) -> type[np.integer[Any]]:
-    for n_bits, kind in ((8, np.uint8), (16, np.uint16), (32, np.uint32)):
-        if n_players <= n_bits:
-            return kind
-    return np.int64
-
-
-def _add_leaf(
-    value: float, failed: Failed, path: tuple[int, ...], values: Floats
-) -> float:
-    n_players, n_rows = len(path), values.shape[1]
+def _add_leaf(leaf: Leaf, values: Floats) -> float:
+    """Add one leaf's attributions to `values`; return its mean over the background."""
+    n_players, n_rows = len(leaf.players), values.shape[1]
     if not n_players:
-        return value
-    of_rows, of_background = failed[:n_rows], failed[n_rows:]
+        return leaf.value
+    of_rows, of_background = leaf.failed[:n_rows], leaf.failed[n_rows:]
     if n_players <= SMALL_PATH:
         counts = np.bincount(of_background, minlength=1 << n_players)
-        ours = theirs = np.arange(1 << n_players)
-        weights = _all_pair_weights(n_players)
-        place = of_rows.astype(np.intp)
+        ours = theirs = _every_code(n_players)
+        weights, place = _all_pair_weights(n_players), of_rows
     else:
-        theirs, counts, _ = _used(of_background, n_players)
-        ours, _, rank = _used(of_rows, n_players)
-        weights = pair_weights(
-            ours.astype(failed.dtype), theirs.astype(failed.dtype), n_players
-        )
+        used, counts, _ = used_codes(of_background, n_players)
+        own, _, rank = used_codes(of_rows, n_players)
+        ours, theirs = _failing(own, n_players), _failing(used, n_players)
+        kind = leaf.failed.dtype
+        weights = pair_weights(own.astype(kind), used.astype(kind), n_players)
         place = rank()
-    our_failed, their_failed = _bits(ours, n_players), _bits(theirs, n_players)
-    share = (counts / len(of_background))[:, None]
-    gains = their_failed / _at_least_one(their_failed)
-    up, down = np.hsplit(
-        weights @ (share * np.hstack([gains, 1 - their_failed])), [n_players]
-    )
-    losses = our_failed / _at_least_one(our_failed)
-    table = value * ((1 - our_failed) * up - losses * down)
-    for player, of_code in zip(path, table.T.copy(), strict=True):
-        values[player] += of_code.take(place)
-    return value * float(share[theirs == 0].sum())
+    share = counts / len(of_background)
+    up, down = np.split(weights @ (share[:, None] * theirs.moves), 2, axis=1)
+    table = leaf.value * ((1 - ours.failed) * up - ours.losses * down)
+    add_table(leaf, table, place, values)
+    return leaf.value * float(share[theirs.n_failed == 0].sum())
 
 
-def _at_least_one(failed: Codes) -> Codes:
-    number: Codes = failed.sum(axis=1, keepdims=True)
-    return np.maximum(number, 1)
+def add_table(leaf: Leaf, table: Floats, place: Failed, values: Floats) -> None:
+    """Add a leaf's attributions by code, (c, k), to those of n rows, (d, n)."""
+    by_player = table.T.copy()
+    for start in range(0, len(place), BLOCK):
+        block = slice(start, start + BLOCK)
+        here = place[block].astype(np.intp, copy=False)
+        for player, of_code in zip(leaf.players, by_player, strict=True):
+            values[player, block] += of_code.take(here)
 
 
-def _used(
+class _Failing(NamedTuple):
+    """What pairs of codes need to know of each side, for c codes of k players."""
+
+    failed: Codes
+    n_failed: Codes
+    losses: Floats
+    moves: Floats
+
+
+def _failing(codes: Codes, n_players: int) -> _Failing:
+    failed = (codes[:, None] >> np.arange(n_players)) & 1
+    n_failed = failed.sum(axis=1)
+    per_player = failed / np.maximum(n_failed, 1)[:, None]
+    moves = np.concatenate([per_player, 1 - failed], axis=1)
+    return _Failing(failed, n_failed, per_player, moves)
+
+
+@cache
+def _every_code(n_players: int) -> _Failing:
+    return _failing(np.arange(1 << n_players), n_players)
+
+
+def used_codes(
     failed: Failed, n_players: int
 ) -> tuple[Codes, Codes, Callable[[], NDArray[np.intp]]]:
     """Return the codes that occur, how often, and a way to get each row's place."""
@@ -186,10 +177,6 @@ def _used(
     counts = np.bincount(failed)
     used = np.flatnonzero(counts)
     return used, counts[used], lambda: (np.cumsum(counts > 0) - 1).take(failed)
-
-
-def _bits(codes: Codes, n_players: int) -> Codes:
-    return (codes[:, None] >> np.arange(n_players)) & 1
 
 
 @cache

@@ -13,6 +13,7 @@ from readiness.boosters import Booster, load_booster
 from readiness.case import Case, load_case
 from readiness.checks.stress._split_points import split_points
 from readiness.exact_attributions import EVERY_TREE
+from readiness.path_shapley import path_shapley
 from tests.cases import case_file
 from tests.shapley_games import brute_force
 
@@ -298,6 +299,31 @@ def test_log_link_is_not_said_to_add_up_to_the_target() -> None:
     )
 
     assert (found.method, found.unit) == (SAMPLED, "target unit")
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_by_path_equal_the_library_s_own(kind: str, task: str) -> None:
+    """Both libraries give path-dependent values, with the start behind them."""
+    booster = fitted(kind, task, rows_of(N, 1), n_estimators=6)
+    found = booster_trees(booster)
+    assert found is not None
+    rows = new_rows()[:200]
+
+    by_path = [path_shapley(t, found.matrix(rows), np.arange(5)) for t in found.trees]
+
+    library = own_contributions(booster, rows).reshape(len(rows), -1, 6)
+    for k, (values, base) in enumerate(by_path):
+        assert np.abs(values - library[:, k, :5]).max() < 1e-5
+        assert np.abs(base + found.constant[k] - library[:, k, 5]).max() < 1e-4
+
+
+def own_contributions(booster: Booster, rows: pd.DataFrame) -> np.ndarray:
+    coded = booster.coded(rows)
+    if isinstance(booster.found, lightgbm.Booster):
+        return booster.found.predict(coded, pred_contrib=True)
+    data = xgboost.DMatrix(coded, enable_categorical=True)
+    return booster.found.predict(data, pred_contribs=True)
 
 
 @pytest.mark.slow
