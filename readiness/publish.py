@@ -19,7 +19,7 @@ from readiness.junit import junit_xml
 from readiness.manifest import write_manifest
 from readiness.notebooks import Notebook, read_notebook
 from readiness.result import Outcome, result_to_dict
-from readiness.staging import Staging, json_text, settle, write_text
+from readiness.staging import Staging, json_text, settle, storage, write_text
 
 LATEST = "latest"
 SCHEMA = Path(__file__).with_name("results.schema.json")
@@ -106,7 +106,7 @@ def publish(
     target = staging.failed_target if failed else staging.target
     public = staging.folder / "public"
     notebooks = [one.notebook for one in gathered.ended]
-    try:
+    with storage(staging.out):
         public.mkdir()
         copy_tables(staging.folder, public, results)
         _write_pages(staging.folder, public, notebooks, results)
@@ -119,12 +119,6 @@ def publish(
             settle(staging, public, target)
             if not failed:
                 write_text(staging.out / staging.case / LATEST, f"{staging.run_id}\n")
-    except OSError as cause:
-        msg = (
-            f"The run cannot be written to {str(staging.out)!r}: {cause.strerror}. "
-            "Earlier runs are untouched."
-        )
-        raise RunError(msg, Reason.STORAGE) from cause
     return target
 
 

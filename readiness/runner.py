@@ -27,6 +27,7 @@ from readiness.staging import (
     json_text,
     new_run_id,
     open_staging,
+    storage,
     sweep,
     write_text,
 )
@@ -117,7 +118,8 @@ def run_review(
         stop_on_signals(lambda: end(known, patience_s=0)) as interrupts,
     ):
         try:
-            _prepare(staging, ready, options)
+            with storage(options.out):
+                _prepare(staging, ready, options)
             with progress or silent() as shown:
                 ended = run_notebooks(
                     staging, ready, options, known, shown=shown, deadline=deadline
@@ -188,6 +190,10 @@ def _finish(
     try:
         folder = publish(staging, gathered, results, interrupts.hold)
     except RunError as error:
+        if error.code == Reason.STORAGE and staging.target.is_dir():
+            # It is published; only what names the newest run could not be written.
+            _record_if_possible(staging, results, staging.target)
+            return summary_of(results, staging.target, error)
         lost = {
             **results,
             "outcome": Outcome.ERROR,

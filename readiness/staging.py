@@ -77,15 +77,22 @@ def check_writable(out: Path, case: str) -> None:
     RunError
         With code ``STORAGE``, when they cannot.
     """
-    try:
+    with storage(out):
         for folder in (out / case, out / FAILED):
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder) as stream:
                 stream.write(b"writable")
+
+
+@contextlib.contextmanager
+def storage(out: Path) -> Iterator[None]:
+    """Turn what the system says of a write into RunError with code ``STORAGE``."""
+    try:
+        yield
     except OSError as cause:
         msg = (
             f"The output folder {str(out)!r} must be writable: {cause.strerror}. "
-            "Choose another with --out."
+            "Earlier runs are untouched. Make room, or choose another with --out."
         )
         raise RunError(msg, Reason.STORAGE) from cause
 
@@ -93,7 +100,7 @@ def check_writable(out: Path, case: str) -> None:
 @contextlib.contextmanager
 def mutex(out: Path) -> Iterator[None]:
     """Hold the lock of the output folder: short steps that others must not see."""
-    with (out / ".lock").open("a") as stream:
+    with storage(out), (out / ".lock").open("a") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 
@@ -129,13 +136,15 @@ def open_staging(out: Path, case: str, run_id: str) -> Iterator[Staging]:
                 )
                 raise RunError(msg, Reason.EXISTS)
             stream = stack.enter_context(lock.open("w"))
+            stack.callback(_remove, folder, lock)  # while the lock is held
             fcntl.flock(stream, fcntl.LOCK_EX)
             folder.mkdir(mode=0o700)
-        try:
-            yield staging
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            lock.unlink(missing_ok=True)
+        yield staging
+
+
+def _remove(folder: Path, lock: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    lock.unlink(missing_ok=True)
 
 
 def sweep(out: Path) -> list[tuple[str, str]]:
@@ -165,8 +174,7 @@ def sweep(out: Path) -> list[tuple[str, str]]:
                 except BlockingIOError:
                     continue
                 end_marked(run_id)
-                shutil.rmtree(folder, ignore_errors=True)
-                lock.unlink(missing_ok=True)
+                _remove(folder, lock)
                 abandoned.append((folder.parent.name, run_id))
     return abandoned
 

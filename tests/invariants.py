@@ -81,7 +81,7 @@ def observed(
         Its private folder may be left for the next run to sweep.
     """
     runs_before = _runs(out)
-    inputs_before = _tree(inputs)
+    inputs_before = tree(inputs)
     rows_before = _rows(out)
     began = time.monotonic()
 
@@ -101,14 +101,14 @@ def observed(
     assert len(new) <= 1
     _assert_verdict(ended)
     for path, before in runs_before.items():
-        assert _tree(path) == before, f"I3: {path.name} changed"
+        assert tree(path) == before, f"I3: {path.name} changed"
     _assert_history(out, rows_before, new_rows)
     _assert_one_line(ended)
     if leaves_at_once:
         sweep(out)  # as the next run does
     _assert_nobody_left(out, new)
     _assert_files(out, folder)
-    assert _tree(inputs) == inputs_before, "I8: inputs changed"
+    assert tree(inputs) == inputs_before, "I8: inputs changed"
     assert seconds <= limit_s + SLACK_S, "I9: too long"
     _assert_no_secret(out, stdout + stderr)
     return ended
@@ -211,10 +211,11 @@ def _assert_no_secret(out: Path, printed: str) -> None:
 
 def _runs(out: Path) -> dict[Path, dict[str, str]]:
     folders = [path for path in out.glob("*/*-????????") if path.is_dir()]
-    return {path: _tree(path) for path in folders if not path.name.startswith(".")}
+    return {path: tree(path) for path in folders if not path.name.startswith(".")}
 
 
-def _tree(folder: Path) -> dict[str, str]:
+def tree(folder: Path) -> dict[str, str]:
+    """Return the sha256 of every file in a folder, by its path."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(
             path.read_bytes()
