@@ -1,15 +1,17 @@
 """PUBLISH: two sets of findings held against each other, the worst change first."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from readiness.identities import shared_tables
+from readiness.kept import Kept, Key
+from readiness.moves import Evidence, move_of, p_value, worsening
 from readiness.result import CheckResult, Finding, Status, result_from_dict
-from readiness.stats import Z_ONE_SIDED, holm
+from readiness.stats import holm
 
-Key = tuple[str, str, str]  # check code, metric, group
+NOTHING_KEPT: tuple[Kept, Kept] = ({}, {})
 BADNESS = (
     Status.PASS,
     Status.INFO,
@@ -55,6 +57,10 @@ class Change:
         What became of it.
     limits_changed : bool
         The limit, its side, or whether it is required is another one.
+    n_blocks : int or None
+        Blocks over which the difference was paired; None where it was not.
+    unpaired : str
+        Why it was taken as independent, in a few words; else empty.
     """
 
     check: CheckResult
@@ -67,6 +73,8 @@ class Change:
     worse: float
     turn: Turn
     limits_changed: bool
+    n_blocks: int | None = None
+    unpaired: str = ""
 
     @property
     def one(self) -> Finding:
@@ -76,13 +84,19 @@ class Change:
         return found
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:
+def changes(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    kept: tuple[Kept, Kept] = NOTHING_KEPT,
+) -> tuple[Change, ...]:
     """Return what became of every finding, the gravest first.
 
     Parameters
     ----------
     before, after : mapping
         The content of results.json of two runs.
+    kept : tuple of Kept
+        What the findings of each kept by block.
 
     Returns
     -------
@@ -93,13 +107,18 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change
 
     Notes
     -----
-    The interval of a difference is made from the two intervals as if the estimates
-    were independent (MOVER: G. Y. Zou and A. Donner, 2008, doi:10.1002/sim.3095).
-    Where the runs share rows, their errors mostly go together; the interval is then
-    wider than a paired one and tells less, not more.
+    A difference is paired where both runs kept influence by the same blocks of the
+    same rows. Else its interval is made from the two intervals as if the estimates
+    were independent; where the runs share rows their errors mostly go together, and
+    it is wider than a paired one and tells less, not more.
     """
     old, new = findings_by_key(before), findings_by_key(after)
-    found = [_change(old.get(key), new.get(key)) for key in [*new, *(old.keys() - new)]]
+    shared = shared_tables(before, after)
+    found = []
+    for key in [*new, *(old.keys() - new)]:
+        was, now = (one.get(key, ()) for one in kept)
+        evidence = Evidence(before=was, after=now, shared=shared)
+        found.append(_change(old.get(key), new.get(key), evidence))
     found = list(_held_to_holm(found))
     order = list(Turn)
     return tuple(
@@ -131,7 +150,7 @@ def findings_by_key(results: Mapping[str, Any]) -> dict[Key, Pair]:
     return found
 
 
-def _change(old: Pair | None, new: Pair | None) -> Change:
+def _change(old: Pair | None, new: Pair | None, kept: Evidence) -> Change:
     check = (new or old)[0]  # type: ignore[index]  # one of the two is there
     befores = old[1] if old else ()
     afters = new[1] if new else ()
@@ -152,13 +171,18 @@ def _change(old: Pair | None, new: Pair | None) -> Change:
         lost = any(one.required and _has_answer(one) for one in befores)
         turn = Turn.LOST if lost else Turn.GONE if before is not None else Turn.NEW
         return replace(change, turn=turn)
-    numbers = _difference(before, after)
-    if numbers is None:
+    move = move_of(before, after, kept)
+    if move is None:
         return replace(change, turn=_turn_of_status(before, after))
-    difference, low, high = numbers
-    worse = _worse(before, after, [*afters, *befores], numbers)
+    worse = worsening(before, after, [*afters, *befores], move, kept)
     change = replace(
-        change, difference=difference, low=low, high=high, worse=worse or 0.0
+        change,
+        difference=move.value,
+        low=move.low,
+        high=move.high,
+        worse=worse or 0.0,
+        n_blocks=move.n_blocks,
+        unpaired=move.unpaired,
     )
     return replace(change, turn=_turn(change, before, after, known=worse is not None))
 
@@ -174,71 +198,6 @@ def gravest(findings: Sequence[Finding]) -> Finding | None:
 
 def _limits(findings: Iterable[Finding]) -> set[tuple[str | None, float | None, bool]]:
     return {(one.side, one.limit, one.required) for one in findings}
-
-
-def _difference(before: Finding, after: Finding) -> tuple[float, float, float] | None:
-    """Return after less before with its limits; None without two intervals."""
-    was, now = _ends(before), _ends(after)
-    if was is None or now is None or before.unit != after.unit:
-        return None
-    value, low, high = now
-    value_0, low_0, high_0 = was
-    difference = value - value_0
-    return (
-        difference,
-        difference - math.hypot(value - low, high_0 - value_0),
-        difference + math.hypot(high - value, value_0 - low_0),
-    )
-
-
-def _ends(one: Finding) -> tuple[float, float, float] | None:
-    """Return value and limits; of an exact count the limits are the value."""
-    if one.value is None:
-        return None
-    if one.ci_low == one.ci_high == one.value and one.n_blocks is not None:
-        return None  # itself a width: it has no interval
-    low = -math.inf if one.ci_low is None else one.ci_low
-    high = math.inf if one.ci_high is None else one.ci_high
-    if math.isinf(low) and math.isinf(high):
-        return None
-    return one.value, min(low, one.value), max(high, one.value)
-
-
-def _worse(
-    before: Finding,
-    after: Finding,
-    limited: Sequence[Finding],
-    numbers: tuple[float, float, float],
-) -> float | None:
-    """Return the move to the bad side in half-widths; None without a limit.
-
-    Between two limits the bad side is away from the middle: a value that crossed the
-    middle is first mirrored at it.
-    """
-    floor = next((one.limit for one in limited if one.side == "at_least"), None)
-    ceiling = next((one.limit for one in limited if one.side == "at_most"), None)
-    difference, low, high = numbers
-    if floor is None and ceiling is None:
-        return None
-    up_is_bad = floor is None
-    if floor is not None and ceiling is not None:
-        middle = (floor + ceiling) / 2
-        value, value_0 = after.value or 0.0, before.value or 0.0
-        up_is_bad = value >= middle
-        if (value_0 >= middle) != up_is_bad:
-            mirrored = replace(
-                before,
-                value=2 * middle - value_0,
-                ci_low=None if before.ci_high is None else 2 * middle - before.ci_high,
-                ci_high=None if before.ci_low is None else 2 * middle - before.ci_low,
-            )
-            difference, low, high = _difference(mirrored, after) or numbers
-    towards_bad = difference if up_is_bad else -difference
-    near_end = low if (difference > 0) else high  # the end that faces no change
-    half = abs(difference - near_end)
-    if half == 0:
-        return math.copysign(math.inf, towards_bad) if towards_bad else 0.0
-    return towards_bad / half if math.isfinite(half) else 0.0
 
 
 def _turn(change: Change, before: Finding, after: Finding, *, known: bool) -> Turn:
@@ -268,7 +227,7 @@ def _has_answer(one: Finding) -> bool:
 def _held_to_holm(found: Sequence[Change]) -> Iterable[Change]:
     """Take back what chance explains among the required findings that got worse."""
     tested = [k for k, one in enumerate(found) if one.required and _has_numbers(one)]
-    rejects = holm([_p_value(found[k].worse) for k in tested])
+    rejects = holm([p_value(found[k].worse) for k in tested])
     supported = {k for k, is_so in zip(tested, rejects, strict=True) if is_so}
     for k, one in enumerate(found):
         if one.turn is not Turn.WORSE or not one.required or k in supported:
@@ -286,8 +245,3 @@ def _is_worse_status(before: Finding | None, after: Finding | None) -> bool:
     if before is None or after is None:
         return False
     return BADNESS.index(after.status) > BADNESS.index(before.status)
-
-
-def _p_value(worse: float) -> float:
-    """Return the one-sided p-value of a move of so many half-widths."""
-    return 0.5 * math.erfc(Z_ONE_SIDED * worse / math.sqrt(2))

@@ -12,6 +12,7 @@ from readiness.errors import Reason, RunError
 from readiness.identities import (
     published_results,
 )
+from readiness.kept import read_kept
 from readiness.manifest import FILE as MANIFEST
 from readiness.result import Finding
 from readiness.signoffs import Condition, read_standing, today_utc
@@ -101,11 +102,15 @@ def compare_runs(
     """
     folders = [Path(one).absolute() for one in (before, after)]
     old, new = (published_results(one) for one in folders)
+    was, now = (
+        read_kept(folder / "tables", one["checks"])
+        for folder, one in zip(folders, (old, new), strict=True)
+    )
     standing = read_standing(folders[1].parent, today or today_utc())
     return Comparison(
         before=old,
         after=new,
-        changes=changes(old, new),
+        changes=changes(old, new, (was, now)),
         overdue=standing.overdue(today or today_utc()),
     )
 
@@ -115,7 +120,7 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     lines = [
         f"{one.turn}{', required' if one.required else ''}: {one.check.code} "
         f"{subject(one)}: {value(one.before)} to {value(one.after)}"
-        f"{_difference_after(one)}"
+        f"{_difference_after(one)}{_how_after(one)}"
         for one in comparison.changes
         if one.turn in TOLD and (one.required or one.turn is Turn.WORSE)
     ]
@@ -208,6 +213,18 @@ def difference_words(one: Change) -> str:
 def _difference_after(one: Change) -> str:
     words = difference_words(one)
     return f", difference {words}" if words else ""
+
+
+def how_words(one: Change) -> str:
+    """Return how the interval of a difference was made; empty where it has none."""
+    if one.n_blocks is not None:
+        return f"paired over {one.n_blocks:,} blocks"
+    return f"as independent: {one.unpaired}" if one.unpaired else ""
+
+
+def _how_after(one: Change) -> str:
+    words = how_words(one)
+    return f", {words}" if words else ""
 
 
 def value(one: Finding | None) -> str:

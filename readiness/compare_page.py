@@ -8,6 +8,7 @@ from readiness.compare import (
     WORDS,
     Comparison,
     difference_words,
+    how_words,
     sentence,
     subject,
     value,
@@ -87,6 +88,7 @@ def _row(one: Change) -> dict[str, Any]:
         "after": value(one.after),
         "after_interval": interval_words(one.after) if one.after else "",
         "difference": difference_words(one),
+        "how": how_words(one),
         "limit": limit_words(one.one),
         "statuses": [
             side.status.value if side else Status.NOT_ASSESSED.value
@@ -127,16 +129,24 @@ def _held(one: Finding | None) -> str:
 
 
 def _assumed(comparison: Comparison) -> str:
+    """Return how the intervals of the differences were made, and of how many each."""
+    found = comparison.changes
+    n_paired = sum(one.n_blocks is not None for one in found)
+    n_apart = sum(bool(one.unpaired) for one in found)
     shared = shared_tables(comparison.before, comparison.after)
-    text = (
-        "Each difference has an interval made from the two intervals of the runs as if "
-        "their estimates were independent; each of its ends holds with 95 % confidence."
-    )
+    text = "Each end of an interval holds with 95 % confidence."
     if shared:
+        text += f" Both runs read the same {' and '.join(shared)} rows."
+    if n_paired:
         text += (
-            f" Both runs read the same {' and '.join(shared)} rows. Estimates on the "
-            "same rows mostly err alike, so a comparison row by row would be sharper: "
-            "what is marked here stands, and a smaller change may go unmarked. The "
-            "published results hold no values by row, so it cannot be done from them."
+            f" Paired differences: {n_paired:,}. What both findings kept by block is "
+            "subtracted block by block, so that errors both runs share cancel out."
+        )
+    if n_apart:
+        text += (
+            f" Others: {n_apart:,}, with an interval made from those of the two runs "
+            "as if their estimates were independent; why stands beside each. "
+            "On the same rows such an interval is too wide: what is marked stands, and "
+            "a smaller change may go unmarked."
         )
     return text

@@ -101,10 +101,16 @@ def csv_text(frame: "pd.DataFrame") -> str:
 
 
 def csv_rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a file that `csv_text` made, the texts as they were."""
+    """Return the rows of a file that `csv_text` made, the texts as they were.
+
+    Of a file made by others, absent cells are empty, cells without a header left out.
+    """
     with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    return [{key: _plain_text(cell) for key, cell in row.items()} for row in rows]
+        rows = list(csv.DictReader(stream, restval=""))
+    return [
+        {key: _plain_text(cell) for key, cell in row.items() if isinstance(cell, str)}
+        for row in rows
+    ]
 
 
 def _plain_text(cell: str) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUMMARY_COLUMNS = ("metric", "group", "value", "ci_low", "ci_high", "n_rows")
+INFLUENCE = "influence"  # the table of what findings keep by block for later runs
 EXTRA_COLUMNS = (
     "unit",  # of value and its interval: "share", "count", "SD", "metric points" …
     "se",

@@ -22,7 +22,7 @@ from readiness.markup import (
     table_html,
     terminal_text,
 )
-from readiness.result import CheckResult, Measurement
+from readiness.result import INFLUENCE, CheckResult, Measurement
 from readiness.shipped import shipped
 from readiness.text import visible
 
@@ -116,7 +116,8 @@ def check_display(
     result : CheckResult
         The check as judged.
     measurement : Measurement or None
-        Its tables are shown, shortened; None when it could not run.
+        Its tables are shown, shortened, but for what is kept for later runs; None
+        when it could not run.
     figure : matplotlib.figure.Figure or None
     alt : str
         One sentence stating what the figure shows; required with a figure.
@@ -127,6 +128,7 @@ def check_display(
     if figure is not None:
         parts["figure"] = figure_html(figure, alt)
     tables = dict(measurement.tables) if measurement is not None else {}
+    tables.pop(INFLUENCE, None)  # for later runs to compare with, not for readers
     if len(tables.get(shown, ())):
         parts["table"] = html(
             '<div class="rd rd-open">{}</div>', _table(result, shown, tables.pop(shown))

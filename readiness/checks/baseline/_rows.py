@@ -11,6 +11,7 @@ import pyarrow as pa
 from readiness.case import Case
 from readiness.columns import role_columns
 from readiness.errors import NotAssessedError, Reason
+from readiness.evidence import Bins, bins_of
 from readiness.metrics import Metric
 from readiness.scored import Scores
 from readiness.scoring import column, scores
@@ -46,11 +47,14 @@ class Rows:
         Their `clusters` include what was found to hang together undeclared.
     undeclared : str
         What was found: ``"week"``, a column; empty when nothing was.
+    bins : tuple of Bins
+        How they are summed for later runs; from `widened`.
     """
 
     group: str
     scores: Scores
     undeclared: str = ""
+    bins: tuple[Bins, ...] = ()
 
     @property
     def name(self) -> str:
@@ -126,9 +130,15 @@ def widened(case: Case, rows: Rows, estimate: Estimate) -> Rows:
     Returns
     -------
     Rows
-        Unchanged unless a day, a week or an identifier that nobody declared makes
-        the interval more than `UNDECLARED_FACTOR` times as wide as declared.
+        With their bins; else unchanged unless a day, a week or an identifier that
+        nobody declared makes the interval more than `UNDECLARED_FACTOR` times as wide
+        as declared.
     """
+    found = _widest(case, rows, estimate)
+    return replace(found, bins=bins_of(case, found.scores, found.undeclared))
+
+
+def _widest(case: Case, rows: Rows, estimate: Estimate) -> Rows:
     declared = _width(clustered_interval(estimate, rows.scores.clusters))
     widest, found = declared * UNDECLARED_FACTOR, rows
     if not np.isfinite(widest):

@@ -16,6 +16,7 @@ from readiness.checks.baseline._calibration_view import (
     draw,
     notes_on,
 )
+from readiness.checks.baseline._kept import kept_of
 from readiness.checks.baseline._reliability import (
     coverage,
     crossed_bands,
@@ -35,8 +36,9 @@ from readiness.checks.baseline._rows import (
     widened,
 )
 from readiness.errors import Reason
+from readiness.evidence import influence_table
 from readiness.recalibration import intercept, slope
-from readiness.result import Check, Limit, Measurement, Options
+from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
 from readiness.stats import (
     Estimate,
     clustered_interval,
@@ -48,6 +50,7 @@ from readiness.stats import (
 
 LOG_ODDS = "log-odds"
 CLASSES = ("binary", "multiclass")
+_Found = tuple[dict[str, Any], pd.DataFrame]  # a row of the summary, what it keeps
 
 
 def measure(case: Case, options: Options) -> Measurement:
@@ -69,7 +72,7 @@ def measure(case: Case, options: Options) -> Measurement:
         and ``residual_coverage`` (share). Group empty for the reference,
         ``table=current``, and ``column=value`` of declared groups; for coverage also
         ``decile=1`` (lowest predictions) to ``decile=10``. The table ``reliability``
-        holds the bins of the figure.
+        holds the bins of the figure, ``influence`` what each number keeps by block.
 
     Raises
     ------
@@ -95,20 +98,24 @@ def measure(case: Case, options: Options) -> Measurement:
     tables, problems = labelled_rows(case)
     tables = [_widened(case, one) for one in tables]
     if case.task == "regression":
-        rows, bins = _regression(case, tables, options.seed)
+        found, bins = _regression(case, tables, options.seed)
         names = {BIAS: target_unit(case), COVERED: "share"}
     else:
-        rows = [row for one in tables for row in _classes(case, one)]
+        found = [row for one in tables for row in _classes(case, one)]
         bins = pd.concat([reliability(one) for one in tables], ignore_index=True)
         names = {SLOPE: ""}
+    rows = [row for row, _ in found]
     rows += [
         empty_row(name, group, reason, unit)
         for group, reason in problems.items()
         for name, unit in names.items()
     ]
     summary = summary_frame(rows)
+    kept = influence_table(lines for _, lines in found)
     return Measurement(
-        summary=summary, tables={"reliability": bins}, notes=notes_on(summary)
+        summary=summary,
+        tables={"reliability": bins, INFLUENCE: kept},
+        notes=notes_on(summary),
     )
 
 
@@ -120,7 +127,7 @@ def _widened(case: Case, rows: Rows) -> Rows:
     return widened(case, rows, estimate)
 
 
-def _classes(case: Case, rows: Rows) -> Iterable[dict[str, Any]]:
+def _classes(case: Case, rows: Rows) -> Iterable[_Found]:
     everything = np.ones(len(rows.scores.y_true), dtype=bool)
     parts = [(rows.group, everything)]
     if rows.group == "":
@@ -128,16 +135,18 @@ def _classes(case: Case, rows: Rows) -> Iterable[dict[str, Any]]:
     for group, mask in parts:
         truth, said, weight = _taken(rows, mask)
         estimate = slope(truth, said, weight)
-        yield _row(SLOPE, group, rows, mask, estimate, unit="")
+        yield _row(case, (SLOPE, group), rows, mask, estimate, unit="")
         if case.task == "binary":
             estimate = intercept(truth, said, weight)
-            yield _row(INTERCEPT, group, rows, mask, estimate, unit=LOG_ODDS)
+            yield _row(case, (INTERCEPT, group), rows, mask, estimate, unit=LOG_ODDS)
     if case.task == "multiclass" and rows.group == "":
         for code, label in enumerate(case.classes):
             truth, said, weight = _taken(rows, everything)
             estimate = intercept((truth == code).astype(float), said[:, code], weight)
             group = f"class={label}"
-            yield _row(INTERCEPT, group, rows, everything, estimate, unit=LOG_ODDS)
+            yield _row(
+                case, (INTERCEPT, group), rows, everything, estimate, unit=LOG_ODDS
+            )
 
 
 def _taken(rows: Rows, mask: Bools) -> tuple[Any, Any, Any]:
@@ -147,20 +156,27 @@ def _taken(rows: Rows, mask: Bools) -> tuple[Any, Any, Any]:
 
 
 def _row(
-    metric: str, group: str, rows: Rows, mask: Bools, estimate: Estimate, *, unit: str
-) -> dict[str, Any]:
+    case: Case,
+    finding: tuple[str, str],
+    rows: Rows,
+    mask: Bools,
+    estimate: Estimate,
+    *,
+    unit: str,
+) -> _Found:
+    kept = kept_of(case, rows, finding, estimate, mask)
     if np.isfinite(estimate.value):
         measured = clustered_interval(estimate, rows.scores.clusters.take(mask))
-        return summary_row(metric, group, measured, unit)
+        return summary_row(*finding, measured, unit), kept
     one_class = len(np.unique(rows.scores.y_true[mask])) == 1
     reason = Reason.ONE_CLASS if one_class else Reason.NOT_MEASURED
-    return empty_row(metric, group, reason, unit, int(mask.sum()))
+    return empty_row(*finding, reason, unit, int(mask.sum())), kept
 
 
 def _regression(
     case: Case, tables: list[Rows], seed: int
-) -> tuple[list[dict[str, Any]], pd.DataFrame]:
-    rows: list[dict[str, Any]] = []
+) -> tuple[list[_Found], pd.DataFrame]:
+    found: list[_Found] = []
     bins: list[pd.DataFrame] = []
     for one in tables:
         own = one.group == ""
@@ -172,22 +188,25 @@ def _regression(
         for group, mask in parts:
             truth, said, weight = _taken(one, mask)
             off = weighted_mean(said - truth, weight)
-            rows.append(_row(BIAS, group, one, mask, off, unit=target_unit(case)))
-            share = share_in(one, inside, mask)
-            rows.append(summary_row(COVERED, group, share, "share"))
+            unit = target_unit(case)
+            found.append(_row(case, (BIAS, group), one, mask, off, unit=unit))
+            found.append(_covered(case, one, group, inside, mask))
         bins.append(coverage(one, inside))
         if own:
             decile = equal_bins(one.scores.y_score)
-            rows += [
-                summary_row(
-                    COVERED,
-                    f"decile={place + 1}",
-                    share_in(one, inside, decile == place),
-                    "share",
-                )
+            found += [
+                _covered(case, one, f"decile={place + 1}", inside, decile == place)
                 for place in np.unique(decile)
             ]
-    return rows, pd.concat(bins, ignore_index=True)
+    return found, pd.concat(bins, ignore_index=True)
+
+
+def _covered(case: Case, rows: Rows, group: str, inside: Bools, mask: Bools) -> _Found:
+    share = share_in(rows, inside, mask)
+    weight = rows.scores.weight
+    of_rows = weighted_mean(inside[mask], None if weight is None else weight[mask])
+    kept = kept_of(case, rows, (COVERED, group), of_rows, mask)
+    return summary_row(COVERED, group, share, "share"), kept
 
 
 CHECK = Check(

@@ -1,12 +1,13 @@
 """P1: the headline metric with its interval, on reference, current and groups."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.baseline._kept import kept_of
 from readiness.checks.baseline._rows import (
     Bools,
     Rows,
@@ -21,9 +22,10 @@ from readiness.checks.baseline._rows import (
     widened,
 )
 from readiness.errors import Reason
+from readiness.evidence import influence_table
 from readiness.figures import draw_intervals, new_figure
 from readiness.metrics import Metric, companions
-from readiness.result import Check, Limit, Measurement, Options
+from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
 from readiness.stats import Interval, empty_row, summary_frame, summary_row
 from readiness.text import interval, number, visible
 from readiness.words import UNDECLARED
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TWO_CLASSES = 2
+_Asked = tuple[Rows, Metric, str, Bools | None]
 
 
 def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one signature for all checks)
@@ -51,7 +54,8 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         reference, ``table=current`` where current rows have labels. The headline
         metric besides for each ``column=value`` of the columns declared with
         ``group = true`` (reference rows), and for each calendar month of the newest
-        labelled table as ``month=2013-08``.
+        labelled table as ``month=2013-08``. The table ``influence`` holds what each
+        number but those of sensitive groups keeps by block (`readiness.evidence`).
 
     Raises
     ------
@@ -76,21 +80,42 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     others = [one for one in companions(case.task) if one.name != headline.name]
     tables, problems = labelled_rows(case)
     tables = [_widened(case, rows) for rows in tables]
-    rows: list[dict[str, Any]] = []
-    for one in tables:
-        metrics = (headline, *usable_metrics(case, tuple(others)))
-        rows += [_row(case, one, metric, one.group) for metric in metrics]
-    rows += [
+    metrics = (headline, *usable_metrics(case, tuple(others)))
+    asked: list[_Asked] = [
+        (one, metric, one.group, None) for one in tables for metric in metrics
+    ]
+    parts: list[_Asked] = [
+        (where, headline, name, mask)
+        for where, masks in (
+            (tables[0], declared_groups(case, tables[0])),
+            (tables[-1], months(tables[-1])),
+        )
+        for name, mask in masks
+    ]
+    empty = [
         empty_row(headline.name, group, reason, _unit(case, headline))
         for group, reason in problems.items()
     ]
-    for where, parts in (
-        (tables[0], declared_groups(case, tables[0])),
-        (tables[-1], months(tables[-1])),
-    ):
-        rows += [_row(case, where, headline, name, mask) for name, mask in parts]
-    summary = summary_frame(rows)
-    return Measurement(summary=summary, notes=_notes(case, tables, summary))
+    rows = [_row(case, *one) for one in asked]
+    summary = summary_frame([*rows, *empty, *(_row(case, *one) for one in parts)])
+    return Measurement(
+        summary=summary,
+        tables={INFLUENCE: influence_table(_kept(case, [*asked, *parts]))},
+        notes=_notes(case, tables, summary),
+    )
+
+
+def _kept(case: Case, asked: Iterable[_Asked]) -> Iterator[pd.DataFrame]:
+    for rows, metric, group, mask in asked:
+        keep: Any = slice(None) if mask is None else mask
+        scored, weight = rows.scores, rows.scores.weight
+        estimate = metric.estimate(
+            scored.y_true[keep],
+            scored.y_score[keep],
+            None if weight is None else weight[keep],
+            case.threshold,
+        )
+        yield kept_of(case, rows, (metric.name, group), estimate, mask)
 
 
 def _widened(case: Case, rows: Rows) -> Rows:

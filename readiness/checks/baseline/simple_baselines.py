@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.baseline._kept import kept_of
 from readiness.checks.baseline._learning import (
     Fitting,
     answers_of,
@@ -30,9 +31,10 @@ from readiness.checks.baseline._simple_models import (
     fit_simple_models,
 )
 from readiness.errors import Reason
+from readiness.evidence import influence_table
 from readiness.figures import draw_intervals, new_figure
 from readiness.metrics import Metric
-from readiness.result import Check, Limit, Measurement, Options
+from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
 from readiness.stats import (
     Estimate,
     Floats,
@@ -74,7 +76,8 @@ def measure(case: Case, options: Options) -> Measurement:
         ``gain_over_constant``, ``gain_over_single_feature``,
         ``gain_over_linear_model`` (metric points, positive where the reviewed model
         is better, whichever way the metric runs), for the reference and for
-        ``table=current``; the table ``models`` with each model's own value.
+        ``table=current``; the table ``models`` with each model's own value, and
+        ``influence`` with what each gain keeps by block.
 
     Raises
     ------
@@ -107,11 +110,13 @@ def measure(case: Case, options: Options) -> Measurement:
     fitted = fit_simple_models(frame_of(case, fitting, names), fitting.y, task)
     rows: list[dict[str, Any]] = []
     values: list[dict[str, Any]] = []
+    kept: list[pd.DataFrame] = []
     for one in tables:
         answers = answers_of(case, one, fitting, fitted, names)
-        found, own = _compare(case, one, answers)
+        found, own, lines = _compare(case, one, answers)
         rows += found
         values += own
+        kept += lines
     rows += [
         empty_row(f"gain_over_{name}", group, reason, UNIT)
         for group, reason in problems.items()
@@ -119,19 +124,19 @@ def measure(case: Case, options: Options) -> Measurement:
     ]
     return Measurement(
         summary=summary_frame(rows),
-        tables={"models": pd.DataFrame(values)},
+        tables={"models": pd.DataFrame(values), INFLUENCE: influence_table(kept)},
         notes=_notes(case, fitting, fitted, len(names)),
     )
 
 
 def _compare(
     case: Case, rows: Rows, answers: Mapping[str, Floats]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[pd.DataFrame]]:
     metric, scored = case.metric, rows.scores
     own = _estimate(case, rows, scored.y_score)
     rows = widened(case, rows, own)
     n_rows = len(scored.y_true)
-    found, values = [], [_value(metric, rows, "reviewed model", own)]
+    found, values, kept = [], [_value(metric, rows, "reviewed model", own)], []
     for name in BASELINES:
         title = f"gain_over_{name}"
         if name not in answers:
@@ -142,13 +147,14 @@ def _compare(
         values.append(_value(metric, rows, WORDS[name], other))
         better = (own, other) if metric.higher_is_better else (other, own)
         gain = difference(*better)
+        kept.append(kept_of(case, rows, (title, rows.group), gain))
         if np.isfinite(gain.value):
             measured = clustered_interval(gain, rows.scores.clusters)
             found.append(summary_row(title, rows.group, measured, UNIT))
         else:
             reason = _why_undefined(case, scored.y_true)
             found.append(empty_row(title, rows.group, reason, UNIT, n_rows))
-    return found, values
+    return found, values, kept
 
 
 def _estimate(case: Case, rows: Rows, y_score: Floats) -> Estimate:
