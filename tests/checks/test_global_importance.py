@@ -6,6 +6,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from readiness.case import Case, load_case
+from readiness.checks.explainability import rank_stability
 from readiness.checks.explainability._explained import explained
 from readiness.checks.explainability.global_importance import (
     CHECK,
@@ -14,6 +15,8 @@ from readiness.checks.explainability.global_importance import (
     measure,
 )
 from readiness.errors import NotAssessedError, Reason
+from readiness.figures import figure_svg
+from readiness.markup import MAX_SVG_BYTES
 from readiness.result import Measurement, Options
 from tests.cases import case_file
 
@@ -211,6 +214,65 @@ def test_figure_has_one_interval_per_column() -> None:
     labels = [tick.get_text() for tick in axes.get_yticklabels()]
     assert labels == ["x", "z", "w"]
     assert "target unit" in axes.get_xlabel()
+
+
+def tied_measurement() -> Measurement:
+    """Return the importance of x, then z and w, which no row can tell apart."""
+    rows = rows_with(0.0)
+    return measure(case_of(rows, lambda one: 3 * one["x"] + one["z"] - one["w"]), SMALL)
+
+
+def test_columns_that_are_not_told_apart_share_a_bracket() -> None:
+    found = tied_measurement()
+
+    figure = draw(found, CHECK.limits)
+
+    ties = [one for one in figure.axes[0].get_lines() if one.get_gid() == "tie"]
+    assert [one.get_ydata() for one in ties] == [pytest.approx([0.7, 2.3])]
+    assert "2 of them are tied with a neighbour" in alt(found)
+
+
+def test_settled_columns_have_no_bracket() -> None:
+    figure = draw(measure(linear_case(0.0), SMALL), CHECK.limits)
+
+    lines = figure.axes[0].get_lines()
+    assert not [one for one in lines if one.get_gid() == "tie"]
+
+
+def test_ties_are_those_of_the_settled_ranks() -> None:
+    rows = rows_with(0.0)
+    case = case_of(rows, lambda one: 3 * one["x"] + one["z"] - one["w"])
+    ranks = rank_stability.measure(
+        case, replace(SMALL, values={**rank_stability.CHECK.defaults, **SMALL.values})
+    ).tables["ranks"]
+
+    table = measure(case, SMALL).tables["importance"]
+
+    kept = ["column", "best_rank", "worst_rank"]
+    pd.testing.assert_frame_equal(
+        table[kept].sort_values("column", ignore_index=True),
+        ranks[kept].sort_values("column", ignore_index=True),
+    )
+
+
+def test_rows_are_drawn_as_a_picture_and_the_rest_as_lines() -> None:
+    found = tied_measurement()
+
+    figure = draw(found, CHECK.limits)
+
+    below = figure.axes[1]
+    assert [len(one.get_offsets()) for one in below.collections] == [250, 250, 250]
+    assert all(one.get_rasterized() for one in below.collections)
+    svg = figure_svg(figure)
+    assert svg.count(b"data:image/png;base64") == 1
+    assert len(svg) < MAX_SVG_BYTES
+
+
+def test_swarm_holds_no_value_of_a_row() -> None:
+    swarm = tied_measurement().tables["swarm"]
+
+    assert list(swarm.columns) == ["column", "attribution", "rank_of_value"]
+    assert swarm["rank_of_value"].between(0, 1).all()
 
 
 def test_alternative_text_names_first_and_last() -> None:

@@ -1,15 +1,21 @@
 """X2: which columns the model leans on, and how sure that is."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.explainability._explained import DEFAULTS, Explained, explained
+from readiness.checks.explainability._explained import (
+    DEFAULTS,
+    Explained,
+    explained,
+    explained_rows,
+)
+from readiness.checks.explainability._importance_view import alt, draw, swarm_table
+from readiness.checks.explainability._ties import settled_ranks, sizes_and_noise
 from readiness.errors import NotAssessedError, Reason
-from readiness.figures import draw_intervals, new_figure
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import (
     Floats,
@@ -21,9 +27,6 @@ from readiness.stats import (
     weighted_mean,
 )
 from readiness.text import number, visible
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SIZE, HALF_WIDTH = "mean_abs_attribution", "attribution_half_width"
 N_NAMED = 3
@@ -47,7 +50,8 @@ def measure(case: Case, options: Options) -> Measurement:
         probability or target unit) and ``attribution_half_width``: the larger half
         of its interval as a share of the largest mean. Table ``importance``: the
         same beside the mean signed attribution and the part of the interval that is
-        due to sampling the explanation.
+        due to sampling the explanation, and the best and worst rank as in X3. Table
+        ``swarm``: attributions of some rows to the first columns.
 
     Raises
     ------
@@ -68,8 +72,7 @@ def measure(case: Case, options: Options) -> Measurement:
     S. Lundberg, S.-I. Lee (2017), arXiv:1705.07874.
     """
     rows = explained(case, options)
-    sizes = np.abs(rows.found.values.to_numpy())
-    noise = _noise(rows)
+    sizes, noise = sizes_and_noise(rows)
     intervals = {
         name: _interval(rows, sizes[:, place], float(noise[place]))
         for place, name in enumerate(rows.found.values.columns)
@@ -86,18 +89,18 @@ def measure(case: Case, options: Options) -> Measurement:
             for row in _rows(name, intervals[name], top, rows.found.unit)
         ]
     )
-    table = _table(rows, intervals, ordered, noise)
-    return Measurement(
-        summary=summary, tables={"importance": table}, notes=_notes(rows, table)
+    frame = explained_rows(case, options)
+    best, worst = settled_ranks(rows, frame)
+    places = [list(intervals).index(name) for name in ordered]
+    table = _table(rows, intervals, ordered, noise).assign(
+        best_rank=best[places], worst_rank=worst[places]
     )
-
-
-def _noise(rows: Explained) -> Floats:
-    """Return, per column, the most that noise of the draws may add to a mean size."""
-    found = rows.found
-    inflation = np.mean(np.abs(found.values.to_numpy()) - found.crossed, axis=0)
-    noise: Floats = np.maximum(inflation, 0.0)
-    return noise
+    swarm = swarm_table(case, frame, rows, ordered)
+    return Measurement(
+        summary=summary,
+        tables={"importance": table, "swarm": swarm},
+        notes=_notes(rows, table),
+    )
 
 
 def _interval(rows: Explained, sizes: Floats, noise: float) -> Interval:
@@ -183,38 +186,6 @@ def _listed(names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
     return f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
-    """Draw the mean size of each column's attributions with its interval."""
-    del limits  # they hold the half-width, not the size that is drawn
-    table = measurement.tables["importance"]
-    unit = str(table["unit"].iloc[0])
-    figure, axes = new_figure(
-        "What the model leans on", xlabel=f"mean size of the attribution ({unit})"
-    )
-    draw_intervals(
-        axes,
-        table["column"].tolist(),
-        table["mean_abs_attribution"].tolist(),
-        table["ci_low"].tolist(),
-        table["ci_high"].tolist(),
-        n_rows=table["rows"].tolist(),
-    )
-    return figure
-
-
-def alt(measurement: Measurement) -> str:
-    """Return the columns the model leans on most in one sentence."""
-    table = measurement.tables["importance"]
-    top = table.iloc[0]
-    last = table.iloc[-1]
-    return (
-        f"Of {len(table)} columns the model leans most on "
-        f"{visible(top['column'], 40)} ({number(top['mean_abs_attribution'])} "
-        f"{top['unit']}) and least on {visible(last['column'], 40)} "
-        f"({number(last['mean_abs_attribution'])})."
-    )
 
 
 CHECK = Check(

@@ -20,9 +20,8 @@ from readiness.checks.explainability._ranks import (
     Sizes,
     alike,
     find_twins,
-    rank_sets,
-    surely_ahead,
 )
+from readiness.checks.explainability._ties import settled_ranks, sizes_and_noise
 from readiness.errors import NotAssessedError, Reason
 from readiness.refits import refit, require_refits
 from readiness.result import Check, Limit, Measurement, Options
@@ -92,21 +91,17 @@ def measure(case: Case, options: Options) -> Measurement:
     """
     rows = explained(case, options)
     names = list(rows.found.values.columns)
-    values = np.abs(rows.found.values.to_numpy())
+    values, _ = sizes_and_noise(rows)
     sizes = Sizes(values=values, clusters=rows.clusters, weight=rows.weight)
     means = sizes.means()
     if not means.max() > 0:
         msg = "No column ever changes the model's output, so nothing can be ranked."
         raise NotAssessedError(msg, Reason.NOT_MEASURED)
-    noise = np.maximum(np.mean(values - rows.found.crossed, axis=0), 0.0)
     scored = scores(case, TABLE, labelled=False)
     order = random_order(scored, options.seed)
     frame = case.table(TABLE).take(scored.row[order[: options["rows"]]], case.features)
-    twins = find_twins(frame)
-    best, worst = rank_sets(
-        surely_ahead(values, noise, rows.clusters, rows.weight), twins
-    )
-    ranks = _table(names, means, best, worst, twins)
+    best, worst = settled_ranks(rows, frame)
+    ranks = _table(names, means, best, worst, find_twins(frame))
     rng = np.random.default_rng(options.seed)
     redrawn = sizes.redrawn(options["draws"], rng)
     summary = [
