@@ -134,6 +134,11 @@ def look_over(case: Path, options: Options) -> Ready:
     )
 
 
+def case_name(case: Path) -> str:
+    """Return the name that a case file or a plan gives; raises as `look_over`."""
+    return read_plan(case).name if is_plan(case) else read_case(case).name
+
+
 def _asked(case: Path, options: Options) -> tuple[CaseFile, tuple[Notebook, ...]]:
     """Return what the file says, and the notebooks that answer it."""
     if not is_plan(case):

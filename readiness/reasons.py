@@ -65,6 +65,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "Use that version.",
     ),
     Reason.ALTERED: ("A file of a run was changed.", "Restore the run."),
+    Reason.OVERLAP: (
+        "Another run of the case is at work.",
+        "Wait for it; nothing was started.",
+    ),
     Reason.INTERRUPTED: ("The run was stopped by hand.", "Run again."),
     Reason.CRASH: (
         "An unexpected error ended the check.",

@@ -14,7 +14,7 @@ from readiness.errors import Reason, RunError
 from readiness.history import Run, add_runs, published_runs
 from readiness.inputs import load_tables
 from readiness.plan_config import is_plan
-from readiness.preflight import Options, Ready, changed_inputs, look_over
+from readiness.preflight import Options, Ready, case_name, changed_inputs, look_over
 from readiness.processes import Interrupts, Stopped, end, family, stop_on_signals
 from readiness.progress import Progress, silent
 from readiness.publish import keep_remains, publish, record, results_document
@@ -27,6 +27,7 @@ from readiness.staging import (
     json_text,
     new_run_id,
     open_staging,
+    refuse_overlap,
     storage,
     sweep,
     write_text,
@@ -50,6 +51,7 @@ def run_review(
     seed: int = 7,
     cluster: str = "",
     strict: bool = False,
+    no_overlap: bool = False,
     run_id: str | None = None,
     progress: Progress | None = None,
 ) -> RunSummary:
@@ -79,6 +81,8 @@ def run_review(
         Address of a cluster; empty for this machine.
     strict : bool
         Refuse package versions that are not tested.
+    no_overlap : bool
+        Leave at once, touching nothing, when another run of the case is at work.
     run_id : str, optional
         Default a new one.
     progress : Progress, optional
@@ -109,11 +113,15 @@ def run_review(
         strict=strict,
     )
     deadline = time.monotonic() + timeout
+    if no_overlap:
+        refuse_overlap(options.out, case_name(Path(case_path)))
     ready = look_over(Path(case_path), options)
     check_writable(options.out, ready.file.name)
     _record_abandoned(options.out)
     with (
-        open_staging(options.out, ready.file.name, run_id or new_run_id()) as staging,
+        open_staging(
+            options.out, ready.file.name, run_id or new_run_id(), alone=no_overlap
+        ) as staging,
         family(staging.run_id) as known,
         stop_on_signals(lambda: end(known, patience_s=0)) as interrupts,
     ):

@@ -105,8 +105,31 @@ def mutex(out: Path) -> Iterator[None]:
         yield
 
 
+def refuse_overlap(out: Path, case: str) -> None:
+    """Raise RunError (``OVERLAP``) when a run of the case is at work.
+
+    A run holds a lock on a file beside its private folder, which the system takes
+    from it when it dies: what killed runs left stops nobody.
+    """
+    for path in sorted((out / case).glob(".staging-*.lock")):
+        try:
+            with path.open() as stream:
+                fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:  # that run has just ended
+            continue
+        except BlockingIOError:
+            run_id = path.name.removeprefix(".staging-").removesuffix(".lock")
+            msg = (
+                f"The run {run_id} of {case!r} is at work, and --no-overlap allows no "
+                "second one. Nothing was started."
+            )
+            raise RunError(msg, Reason.OVERLAP) from None
+
+
 @contextlib.contextmanager
-def open_staging(out: Path, case: str, run_id: str) -> Iterator[Staging]:
+def open_staging(
+    out: Path, case: str, run_id: str, *, alone: bool = False
+) -> Iterator[Staging]:
     """Make the private folder of a run, and remove what is left of it at the end.
 
     Parameters
@@ -115,11 +138,14 @@ def open_staging(out: Path, case: str, run_id: str) -> Iterator[Staging]:
         The folder of all runs; it must be writable.
     case, run_id : str
         The case's name and the run's id.
+    alone : bool
+        Refuse to begin while another run of the case is at work.
 
     Raises
     ------
     RunError
-        With code ``EXISTS`` when the run exists, being made, published or failed.
+        With code ``EXISTS`` when the run exists, being made, published or failed, and
+        ``OVERLAP`` as `refuse_overlap`.
     """
     if not RUN_ID.fullmatch(run_id):
         msg = f"A run id must look like 20261123T034500Z-1a2b3c4d; {run_id!r} does not."
@@ -129,6 +155,8 @@ def open_staging(out: Path, case: str, run_id: str) -> Iterator[Staging]:
     lock = _lock_file(folder)
     with contextlib.ExitStack() as stack:
         with mutex(out):
+            if alone:
+                refuse_overlap(out, case)
             taken = (folder, lock, staging.target, staging.failed_target)
             if any(os.path.lexists(path) for path in taken):
                 msg = (
