@@ -78,6 +78,7 @@ def init(**values: object) -> int:
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--cluster", help="A Dask scheduler, tcp://host:port; or local.")
 @click.option("--strict", is_flag=True, help="Refuse untested package versions.")
+@click.option("--resume", type=ANY_PATH, help="A failed run: do what it left undone.")
 @click.option("--no-overlap", is_flag=True, help="Leave if a run of it is at work.")
 def run(case: Path, only: str, **values: object) -> int:
     """Review the model that the case file CASE describes, or run a plan."""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from readiness.verdict import adjust, verdict
 
 SCHEMA_VERSION = 1
 CLOCK_UNITS = frozenset({"ms", "1/s"})  # of numbers that differ from run to run
+CLOCK_METRICS = frozenset({"age_days"})  # so do these, whatever their unit
 MAX_RESULT_BYTES = 50_000_000
 # The most telling reason first: what broke the input explains what broke later.
 _PRECEDENCE = (Reason.STORAGE, Reason.MEMORY, Reason.KERNEL_DIED)
@@ -39,6 +40,8 @@ class Ended:
         Wall time.
     peak_mb : int
         Peak memory of its kernel.
+    made_by : str or None
+        The failed run that executed it, when this run took its result over.
     """
 
     notebook: Notebook
@@ -46,6 +49,7 @@ class Ended:
     message: str
     seconds: float
     peak_mb: int = 0
+    made_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +87,8 @@ def gather(folder: Path, run_id: str, ended: Sequence[Ended]) -> Gathered:
     folder : pathlib.Path
         The run's private folder, with ``results/<notebook>.json``.
     run_id : str
-        Files of any other run do not count.
+        Files of any other run do not count, but of the failed run that an entry of
+        `ended` was taken over from.
     ended : sequence of Ended
         The run's notebooks in order.
 
@@ -97,7 +102,7 @@ def gather(folder: Path, run_id: str, ended: Sequence[Ended]) -> Gathered:
     for one in ended:
         try:
             if one.code is None:
-                read.append(_accepted(folder, run_id, one.notebook))
+                read.append(_accepted(folder, one.made_by or run_id, one.notebook))
             final.append(one)
         except _NotAcceptedError as error:
             final.append(_rejected(one, str(error)))
@@ -124,6 +129,7 @@ def notebook_entries(gathered: Gathered) -> list[dict[str, Any]]:
             "message": one.message or None,
             "seconds": round(one.seconds, 2),
             "peak_mb": one.peak_mb,
+            "made_by": one.made_by,
         }
         for one in gathered.ended
     ]
@@ -133,7 +139,8 @@ def results_digest(results: Sequence[CheckResult], ledger: Mapping[str, Any]) ->
     """Return a hash over findings and ledger: equal for equal inputs.
 
     Time, cost, executor, and the order in which notebooks ended do not enter; nor do
-    findings in milliseconds or per second, and the status of a check that has such.
+    findings in milliseconds or per second, the age of a table, and the status of a
+    check that has such.
     """
     findings = sorted(
         (one.code, one.name, _status(one), one.reason or "", _canonical(one))
@@ -144,13 +151,17 @@ def results_digest(results: Sequence[CheckResult], ledger: Mapping[str, Any]) ->
 
 
 def _status(result: CheckResult) -> str:
-    is_timed = any(one.unit in CLOCK_UNITS for one in result.findings)
+    is_timed = any(_is_timed(one.unit, one.metric) for one in result.findings)
     return "" if is_timed else result.status
+
+
+def _is_timed(unit: str, metric: str) -> bool:
+    return unit in CLOCK_UNITS or metric in CLOCK_METRICS
 
 
 def _canonical(result: CheckResult) -> str:
     findings = result_to_dict(result)["findings"]
-    kept = [one for one in findings if one["unit"] not in CLOCK_UNITS]
+    kept = [one for one in findings if not _is_timed(one["unit"], one["metric"])]
     return json.dumps(kept, sort_keys=True, allow_nan=False)
 
 
@@ -204,13 +215,7 @@ def _refuse(constant: str) -> float:
 
 def _rejected(one: Ended, why: str) -> Ended:
     message = f"Notebook {one.notebook.name!r} gave no verdict: {why}."
-    return Ended(
-        notebook=one.notebook,
-        code=Reason.NO_VERDICT,
-        message=message,
-        seconds=one.seconds,
-        peak_mb=one.peak_mb,
-    )
+    return replace(one, code=Reason.NO_VERDICT, message=message)
 
 
 def _verdict(results: Sequence[CheckResult], ended: Sequence[Ended]) -> Verdict:

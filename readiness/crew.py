@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def run_notebooks(
     *,
     shown: Progress,
     deadline: float,
+    done: Mapping[str, Ended],
 ) -> list[Ended]:
     """Execute the notebooks, as many at a time as there are cores.
 
@@ -75,6 +77,8 @@ def run_notebooks(
         Is told what happens.
     deadline : float
         In seconds of `time.monotonic`; whatever still runs then is ended.
+    done : mapping of str to Ended
+        Notebooks by name that another run has executed.
 
     Returns
     -------
@@ -91,11 +95,12 @@ def run_notebooks(
         shown=shown,
         env=_environment(max(1, (cores or 1) // jobs)),
     )
-    waiting = longest_first(ready.notebooks, staging)
+    left = tuple(one for one in ready.notebooks if one.name not in done)
+    waiting = longest_first(left, staging)
     # One worker is one thread, however many cores and jobs there are.
     alone = replace(crew, env=_environment(1))
     running: list[_Running] = []
-    ended: dict[str, Ended] = {}
+    ended = dict(done)
     looked = 0.0
     while (waiting or running) and time.monotonic() < deadline:
         while waiting and _may_start(waiting[0], running, jobs):
@@ -234,6 +239,24 @@ def _ended(crew: _Crew, one: _Running) -> Ended:
         ended = explained(crew.staging.folder, ended)
     crew.shown.follow(crew.staging.folder / "events.jsonl")
     crew.shown.end(one.notebook, ended.code)
+    return ended
+
+
+def ended_so_far(
+    staging: Staging, ready: Ready, done: Mapping[str, Ended], code: str, message: str
+) -> list[Ended]:
+    """Return how the notebooks of a stopped run ended; the rest for that reason."""
+    ended = []
+    for one in ready.notebooks:
+        job = staging.folder / "private" / one.name / "job.json"
+        said: dict[str, Any] = {"code": code, "message": message}
+        seconds = 0.0
+        with suppress(OSError, ValueError):
+            said = json.loads(job.with_suffix(".ending").read_text("utf-8"))
+            seconds = job.with_suffix(".ending").stat().st_mtime - job.stat().st_mtime
+        ended.append(
+            done.get(one.name) or Ended(notebook=one, seconds=max(seconds, 0.0), **said)
+        )
     return ended
 
 

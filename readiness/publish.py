@@ -24,7 +24,7 @@ from readiness.staging import Staging, json_text, settle, storage, write_text
 LATEST = "latest"
 SCHEMA = Path(__file__).with_name("results.schema.json")
 KEPT_FOR_DIAGNOSIS = ("run.json", "events.jsonl", "logs")
-KEPT_UNRENDERED = (*KEPT_FOR_DIAGNOSIS, "results", "notebooks")
+KEPT_UNRENDERED = (*KEPT_FOR_DIAGNOSIS, "notebooks")
 
 
 def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
     ----------
     about : mapping
         What was known when the run began: ``run_id, case, title, decision, owner,
-        tier, created_utc, profile, seed, partial, only, inputs, policy, environment``,
-        and of the ``facts`` what the case file says.
+        tier, created_utc, profile, seed, partial, only, inputs, policy, environment,
+        resumed``, and of the ``facts`` what the case file says.
     gathered : Gathered
         What the notebooks left.
     """
@@ -76,6 +76,7 @@ def publish(
     gathered: Gathered,
     results: Mapping[str, Any],
     hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+    resumed: Mapping[str, Any] | None = None,
 ) -> Path:
     """Make the run directory and show it by a rename.
 
@@ -89,6 +90,8 @@ def publish(
         The content of results.json.
     hold : callable
         Gives a context in which no signal cuts the last step in two.
+    resumed : mapping, optional
+        What the manifest says of the failed run that this one resumed.
 
     Returns
     -------
@@ -114,7 +117,8 @@ def publish(
         write_text(public / "junit.xml", junit_xml(results))
         if failed:
             _keep(staging.folder, public, KEPT_FOR_DIAGNOSIS)
-        write_manifest(public, _about(results))
+            _keep_results(staging.folder, public)
+        write_manifest(public, {**_about(results), "resumed": resumed})
         with hold():
             settle(staging, public, target)
             if not failed:
@@ -122,14 +126,29 @@ def publish(
     return target
 
 
-def keep_remains(staging: Staging) -> Path | None:
-    """Keep, unrendered, what a run left that was stopped or could not be published."""
+def keep_remains(staging: Staging, results: Mapping[str, Any]) -> Path | None:
+    """Keep, unrendered, what a run left that was stopped or could not be published.
+
+    Parameters
+    ----------
+    staging : Staging
+        The run's private folder.
+    results : mapping
+        What can be said of it; kept with a manifest where there is room.
+    """
     public = staging.folder / "public"
     remains = staging.folder / "remains"
     try:
         remains.mkdir()
-        _keep(staging.folder, remains, KEPT_UNRENDERED)
         shutil.rmtree(public, ignore_errors=True)
+        with suppress(OSError):  # a full disk keeps the rest
+            copy_tables(staging.folder, remains, results)
+        _clean_notebooks(staging.folder, results)
+        _keep(staging.folder, remains, KEPT_UNRENDERED)
+        _keep_results(staging.folder, remains)
+        with suppress(OSError):  # as above
+            write_text(remains / "results.json", json_text(results))
+            write_manifest(remains, {**_about(results), "resumed": None})
         settle(staging, remains, staging.failed_target)
     except (OSError, RunError):  # a full disk: nothing can be kept
         return None
@@ -193,10 +212,25 @@ def _executed(folder: Path, notebook: Notebook) -> Any:  # noqa: ANN401 (nbforma
         for cell in node.cells:
             if cell.cell_type == "code":
                 cell.outputs = []
+    _forget_paths(node, notebook.name)
+    return node
+
+
+def _forget_paths(node: Any, name: str) -> None:  # noqa: ANN401 (nbformat has no types)
     said = node.metadata.get("papermill", {})
     if "input_path" in said:  # the paths of this machine are nobody's business
-        said["input_path"] = said["output_path"] = f"{notebook.name}.ipynb"
-    return node
+        said["input_path"] = said["output_path"] = f"{name}.ipynb"
+
+
+def _clean_notebooks(folder: Path, results: Mapping[str, Any]) -> None:
+    """Write the finished notebooks as a published run has them: they may be resumed."""
+    for one in results["notebooks"]:
+        path = folder / "notebooks" / f"{one['name']}.ipynb"
+        with suppress(OSError, RunError):
+            if one["complete"]:
+                node = read_notebook(path)
+                _forget_paths(node, one["name"])
+                _write_notebook(node, path)
 
 
 def _write_notebook(node: Any, path: Path) -> None:  # noqa: ANN401 (nbformat has no types)
@@ -209,6 +243,15 @@ def _keep(folder: Path, target: Path, names: tuple[str, ...]) -> None:
     for name in names:
         with suppress(FileNotFoundError):
             (folder / name).rename(target / name)
+
+
+def _keep_results(folder: Path, target: Path) -> None:
+    """Keep the result files of notebooks: a run that resumes this one reads them."""
+    kept = target / "results"
+    kept.mkdir()
+    for path in sorted((folder / "results").glob("*.json")):
+        if path.is_file() and not path.is_symlink():
+            path.rename(kept / path.name)
 
 
 def _about(results: Mapping[str, Any]) -> dict[str, Any]:

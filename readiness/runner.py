@@ -9,7 +9,7 @@ from signal import Signals
 from typing import Any
 
 from readiness.collect import Ended, Gathered, gather
-from readiness.crew import run_notebooks
+from readiness.crew import ended_so_far, run_notebooks
 from readiness.errors import Reason, RunError
 from readiness.history import Run, add_runs, published_runs
 from readiness.inputs import load_tables
@@ -19,6 +19,7 @@ from readiness.processes import Interrupts, Stopped, end, family, stop_on_signal
 from readiness.progress import Progress, silent
 from readiness.publish import keep_remains, publish, record, results_document
 from readiness.result import Outcome
+from readiness.resume import Resumed, finished, take_over
 from readiness.run_summary import RunSummary, summary_of
 from readiness.staging import (
     Staging,
@@ -52,6 +53,7 @@ def run_review(
     cluster: str = "",
     strict: bool = False,
     no_overlap: bool = False,
+    resume: str | Path | None = None,
     run_id: str | None = None,
     progress: Progress | None = None,
 ) -> RunSummary:
@@ -83,6 +85,8 @@ def run_review(
         Refuse package versions that are not tested.
     no_overlap : bool
         Leave at once, touching nothing, when another run of the case is at work.
+    resume : str or pathlib.Path, optional
+        Folder of a failed run: what it had finished is not run again.
     run_id : str, optional
         Default a new one.
     progress : Progress, optional
@@ -116,6 +120,7 @@ def run_review(
     if no_overlap:
         refuse_overlap(options.out, case_name(Path(case_path)))
     ready = look_over(Path(case_path), options)
+    resumed = finished(Path(resume), ready) if resume else None
     check_writable(options.out, ready.file.name)
     _record_abandoned(options.out)
     with (
@@ -127,16 +132,23 @@ def run_review(
     ):
         try:
             with storage(options.out):
-                _prepare(staging, ready, options)
+                _prepare(staging, ready, options, resumed)
             with progress or silent() as shown:
                 ended = run_notebooks(
-                    staging, ready, options, known, shown=shown, deadline=deadline
+                    staging,
+                    ready,
+                    options,
+                    known,
+                    shown=shown,
+                    deadline=deadline,
+                    done=resumed.ended if resumed else {},
                 )
             end(known)
-            return _finish(staging, ready, _refuse_changes(ready, ended), interrupts)
+            ended = _refuse_changes(ready, ended)
+            return _finish(staging, ready, ended, interrupts, resumed)
         except Stopped as stopped:
             end(known)
-            return _stopped(staging, ready, stopped.signum)
+            return _stopped(staging, ready, stopped.signum, resumed)
 
 
 def _record_abandoned(out: Path) -> None:
@@ -158,17 +170,21 @@ def _record_abandoned(out: Path) -> None:
     add_runs(out, rows)
 
 
-def _prepare(staging: Staging, ready: Ready, options: Options) -> None:
+def _prepare(
+    staging: Staging, ready: Ready, options: Options, resumed: Resumed | None
+) -> None:
     """Prove that the tables can be read, and tell the notebooks what to do."""
     for name in ("cache", "results", "tables", "notebooks", "logs", "private"):
         (staging.folder / name).mkdir()
-    load_tables(
+    tables = load_tables(
         ready.file,
         ready.case_path.parent,
         staging.folder / "cache",
         frames=None,
         current=options.current,
     )
+    if resumed:
+        take_over(resumed, staging, tables)
     run = {
         "run_id": staging.run_id,
         "case_file": str(ready.case_path),
@@ -181,6 +197,7 @@ def _prepare(staging: Staging, ready: Ready, options: Options) -> None:
         "cluster": options.cluster,
         "earlier": _earlier(ready, options) if is_plan(ready.case_path) else [],
         "hashes": dict(ready.hashes),
+        "resumed": list(resumed.run_ids) if resumed else [],
     }
     write_text(staging.folder / "run.json", json_text(run))
 
@@ -191,24 +208,24 @@ def _earlier(ready: Ready, options: Options) -> list[str]:
 
 
 def _finish(
-    staging: Staging, ready: Ready, ended: Sequence[Ended], interrupts: Interrupts
+    staging: Staging,
+    ready: Ready,
+    ended: Sequence[Ended],
+    interrupts: Interrupts,
+    resumed: Resumed | None,
 ) -> RunSummary:
     """Judge what the notebooks left, publish it, and list the run."""
-    results, gathered = _judged(staging, ready, ended)
+    results, gathered = _judged(staging, ready, ended, resumed)
+    about = resumed.about if resumed else None
     try:
-        folder = publish(staging, gathered, results, interrupts.hold)
+        folder = publish(staging, gathered, results, interrupts.hold, about)
     except RunError as error:
         if error.code == Reason.STORAGE and staging.target.is_dir():
             # It is published; only what names the newest run could not be written.
             _record_if_possible(staging, results, staging.target)
             return summary_of(results, staging.target, error)
-        lost = {
-            **results,
-            "outcome": Outcome.ERROR,
-            "reason_code": error.code,
-            "headline": f"No verdict. {error}",
-        }
-        _record_if_possible(staging, lost, keep_remains(staging))
+        lost = results | _no_verdict(error.code, str(error))
+        _record_if_possible(staging, lost, keep_remains(staging, lost))
         return summary_of(lost, None, error)
     try:
         record(staging, results, folder)
@@ -218,13 +235,14 @@ def _finish(
 
 
 def _judged(
-    staging: Staging, ready: Ready, ended: Sequence[Ended]
+    staging: Staging, ready: Ready, ended: Sequence[Ended], resumed: Resumed | None
 ) -> tuple[dict[str, Any], Gathered]:
     gathered = gather(staging.folder, staging.run_id, ended)
     about = {
         "run_id": staging.run_id,
         "created_utc": created_utc(staging.run_id),
         **ready.about,
+        "resumed": list(resumed.run_ids) if resumed else [],
     }
     return results_document(about, gathered), gathered
 
@@ -238,16 +256,28 @@ def _refuse_changes(ready: Ready, ended: Sequence[Ended]) -> list[Ended]:
     return [replace(one, code=Reason.INPUT_CHANGED, message=message) for one in ended]
 
 
-def _stopped(staging: Staging, ready: Ready, signum: int) -> RunSummary:
+def _stopped(
+    staging: Staging, ready: Ready, signum: int, resumed: Resumed | None
+) -> RunSummary:
     """Keep what there is, and list the run as stopped."""
     message = f"The run was stopped by signal {signum} ({Signals(signum).name})."
-    ended = [
-        Ended(notebook=one, code=Reason.INTERRUPTED, message=message, seconds=0.0)
-        for one in ready.notebooks
-    ]
-    results, _ = _judged(staging, ready, ended)
-    _record_if_possible(staging, results, keep_remains(staging))
-    return replace(summary_of(results, None, None), exit_code=128 + signum)
+    done = resumed.ended if resumed else {}
+    ended = ended_so_far(staging, ready, done, Reason.INTERRUPTED, message)
+    results, _ = _judged(staging, ready, ended, resumed)
+    results |= _no_verdict(Reason.INTERRUPTED, message)
+    _record_if_possible(staging, results, keep_remains(staging, results))
+    return replace(
+        summary_of(results, None, None), exit_code=128 + signum, message=message
+    )
+
+
+def _no_verdict(code: str, message: str) -> dict[str, Any]:
+    return {
+        "outcome": Outcome.ERROR,
+        "reason_code": code,
+        "headline": f"No verdict. {message}",
+        "complete": False,
+    }
 
 
 def _record_if_possible(

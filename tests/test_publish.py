@@ -22,6 +22,7 @@ from readiness.staging import (
     write_text,
 )
 from tests.invariants import SCHEMA
+from tests.sample_pages import sample_results
 from tests.tiny import PASSING_CHECK, tiny_case
 
 RUN_ID = "20270101T000000Z-0123abcd"
@@ -245,16 +246,27 @@ def test_remains_of_a_stopped_run_are_kept_unrendered(staging: Staging) -> None:
     (staging.folder / "notebooks" / "own.ipynb").write_text("{}")
     (staging.folder / "run.json").write_text("{}")
 
-    kept = keep_remains(staging)
+    results = sample_results()
+
+    kept = keep_remains(staging, results)
 
     assert kept == staging.failed_target
-    assert sorted(path.name for path in kept.iterdir()) == ["notebooks", "run.json"]
+    assert verify(kept) == []
+    assert json.loads((kept / "results.json").read_text()) == results
+    assert sorted(path.name for path in kept.iterdir()) == [
+        "manifest.json",
+        "notebooks",
+        "results",
+        "results.json",
+        "run.json",
+        "tables",
+    ]
 
 
 def test_remains_that_cannot_be_kept_are_given_up(staging: Staging) -> None:
     staging.failed_target.mkdir()
 
-    assert keep_remains(staging) is None
+    assert keep_remains(staging, sample_results()) is None
 
 
 def test_file_is_replaced_whole(tmp_path: Path) -> None:
