@@ -155,15 +155,26 @@ def compare(before: Path, after: Path, out: Path | None, *, gate: bool) -> int:
 @click.option("--reindex", is_flag=True, help="Rebuild it from the run directories.")
 @click.option("--html", type=ANY_PATH, help="Write the page of a case.")
 @click.option("--case", "case_name", help="Which case; default the only one.")
+@click.option("--keep", type=click.IntRange(1), help="Remove older runs than so many.")
 @click.option("--gate", is_flag=True, help="Exit 1 when a condition is overdue.")
 def history(
-    folder: Path, html: Path | None, case_name: str | None, *, reindex: bool, gate: bool
+    folder: Path,
+    html: Path | None,
+    case_name: str | None,
+    keep: int | None,
+    *,
+    reindex: bool,
+    gate: bool,
 ) -> int:
     """List the runs in FOLDER."""
     from readiness import history as index  # noqa: PLC0415 (not needed elsewhere)
 
     if reindex:
         click.echo(f"{index.reindex(folder)} runs", err=True)
+    if keep is not None:
+        from readiness import retention  # noqa: PLC0415 (brings pages)
+
+        click.echo("\n".join(retention.keep_newest(folder, case_name, keep)), err=True)
     rows = [
         one for one in index.read_history(folder) if case_name in {None, one.case_name}
     ]

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 from readiness.errors import Reason, RunError
-from readiness.staging import FAILED, RUN_ID, created_utc, mutex
+from readiness.staging import FAILED, REMOVED, RUN_ID, created_utc, mutex
 
 VERSION = 1
 BUSY_TIMEOUT_S = 15.0
@@ -44,8 +44,8 @@ class Run:
     path : str
         The run's folder, relative to the folder of the history; empty for none.
     status : str
-        ``published``, ``failed``, ``abandoned`` or, when its folder is gone,
-        ``missing``.
+        ``published``, ``failed``, ``abandoned``, ``removed`` on request, or ``missing``
+        when its folder is gone by other hands.
     """
 
     run_id: str
@@ -156,7 +156,13 @@ def reindex(out: Path) -> int:
         old = connection.execute("SELECT run_id FROM runs WHERE path != ''").fetchall()
         gone = [(run_id,) for (run_id,) in old if run_id not in known]
         connection.executemany(
-            "UPDATE runs SET status = 'missing' WHERE run_id = ?", gone
+            "UPDATE runs SET status = 'missing' WHERE run_id = ? AND status != ?",
+            [(*one, "removed") for one in gone],
+        )
+        connection.executemany(
+            "UPDATE runs SET status = ? WHERE run_id = ?"
+            " AND status IN ('missing', 'removed')",
+            [(one.status, one.run_id) for one in found],
         )
         have = {run_id for (run_id,) in old}
         ordered = sorted(found, key=lambda one: (one.created, one.run_id))
@@ -164,6 +170,15 @@ def reindex(out: Path) -> int:
         connection.executemany(_INSERT, new)
         (count,) = connection.execute("SELECT count(*) FROM runs").fetchone()
     return int(count)
+
+
+def mark_removed(out: Path, run_ids: Iterable[str]) -> None:
+    """Say of runs that they were removed on request; raises as `add_runs`."""
+    with _connected(out) as connection:
+        connection.executemany(
+            "UPDATE runs SET status = 'removed' WHERE run_id = ?",
+            [(one,) for one in run_ids],
+        )
 
 
 def is_intact(out: Path) -> bool:
@@ -231,9 +246,11 @@ def _is_sound(out: Path) -> bool:
 
 
 def _as_found(out: Path, run: Run) -> Run:
-    if run.path and not (out / run.path).is_dir():
-        return replace(run, status="missing")
-    return run
+    folder = out / run.path
+    if not run.path or folder.is_dir() or run.status == "removed":
+        return run
+    is_leaving = folder.with_name(f"{REMOVED}{folder.name}").exists()
+    return replace(run, status="removed" if is_leaving else "missing")
 
 
 def _published(out: Path) -> Iterator[Run]:

@@ -36,10 +36,12 @@ STATE_WORDS = {
     "failed": "NO VERDICT",
     "abandoned": "STOPPED",
     "missing": "MISSING",
+    "removed": "REMOVED",
     "altered": "ALTERED",
 }
 STATE_NOTES = {
     "missing": "The folder of this run is gone.",
+    "removed": "Removed on request, to keep the newest runs only.",
     "altered": "Its files are not what was published: nothing of it is shown.",
 }
 

@@ -23,7 +23,8 @@ class Told:
     run_id, when : str, datetime.datetime
         The run, and when it began.
     state : str
-        ``published``, ``failed``, ``abandoned``, ``missing`` or ``altered``.
+        ``published``, ``failed``, ``abandoned``, ``missing``, ``removed`` or
+        ``altered``.
     results : dict or None
         Its results.json; None unless it is published and unaltered.
     """

@@ -53,7 +53,7 @@ def decide(
         )
         said = terminal_text(f"signed: {decision} by {role} on {run.absolute().name}")
     folder = run.absolute().parent
-    problem = _refresh(folder.parent, folder.name)
+    problem = refresh_page(folder.parent, folder.name)
     return f"{said}; {problem}" if problem else said
 
 
@@ -114,7 +114,7 @@ def after_run(out: Path, run_id: str) -> list[str]:
         standing = read_standing(out.absolute() / names[0], today_utc())
     except ReadinessError as error:
         return [terminal_text(error)]
-    problem = _refresh(out.absolute(), names[0])
+    problem = refresh_page(out.absolute(), names[0])
     return [*_reminders(standing), *([problem] if problem else [])]
 
 
@@ -136,7 +136,7 @@ def _reminders(standing: Standing) -> list[str]:
     return lines
 
 
-def _refresh(out: Path, case_name: str) -> str:
+def refresh_page(out: Path, case_name: str) -> str:
     """Write the history page of a case; return what kept it from being written."""
     try:
         from readiness.history_page import refresh  # noqa: PLC0415 (brings nbconvert)

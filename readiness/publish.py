@@ -146,9 +146,11 @@ def keep_remains(staging: Staging, results: Mapping[str, Any]) -> Path | None:
         _clean_notebooks(staging.folder, results)
         _keep(staging.folder, remains, KEPT_UNRENDERED)
         _keep_results(staging.folder, remains)
-        with suppress(OSError):  # as above
+        try:
             write_text(remains / "results.json", json_text(results))
             write_manifest(remains, {**_about(results), "resumed": None})
+        except OSError:  # as above; nobody reads results that no manifest lists
+            (remains / "results.json").unlink(missing_ok=True)
         settle(staging, remains, staging.failed_target)
     except (OSError, RunError):  # a full disk: nothing can be kept
         return None

@@ -114,7 +114,11 @@ def take_over(resumed: Resumed, staging: Staging, tables: Mapping[str, Table]) -
             _refuse(f"the rows of the {name} table")
     for name, sha256 in resumed.files.items():
         target = staging.folder / name
-        shutil.copyfile(resumed.folder / name, target)
+        try:
+            shutil.copyfile(resumed.folder / name, target)
+        except OSError as cause:
+            msg = f"{name!r} of the failed run cannot be copied: {cause.strerror}."
+            raise RunError(msg, Reason.STORAGE) from cause
         if file_sha256(target) != sha256:
             msg = f"{name!r} of the run {resumed.folder.name} is not what was kept."
             raise RunError(msg, Reason.ALTERED)

@@ -73,17 +73,17 @@ def sign(
     if until is not None and until < now.date():
         msg = f"--until must not lie in the past; it is {until.isoformat()}."
         raise RunError(msg, Reason.USAGE)
-    entry = {
-        "kind": "decision",
-        **_bound(folder, results),
-        "role": role,
-        "decision": decision,
-        "note": note,
-        "conditions": asked,
-        "until": until.isoformat() if until else None,
-        "signed_utc": _moment(now),
-    }
-    with _held(folder.parent):
+    with held(folder.parent):  # from here on nobody removes the run
+        entry = {
+            "kind": "decision",
+            **_bound(folder, results),
+            "role": role,
+            "decision": decision,
+            "note": note,
+            "conditions": asked,
+            "until": until.isoformat() if until else None,
+            "signed_utc": _moment(now),
+        }
         _append(folder.parent, entry)
 
 
@@ -124,7 +124,7 @@ def close_condition(
         "note": note,
         "signed_utc": _moment(now or dt.datetime.now(dt.UTC)),
     }
-    with _held(folder.parent):
+    with held(folder.parent):
         known = conditions_of(read_record(folder.parent))
         is_open = {one.number: one.done_utc is None for one in known}
         if not is_open.get(number, False):
@@ -229,7 +229,7 @@ def _condition(text: str, today: dt.date) -> dict[str, str]:
 
 
 @contextmanager
-def _held(case_folder: Path) -> Iterator[None]:
+def held(case_folder: Path) -> Iterator[None]:
     """Hold the lock of the case's record: one writer at a time."""
     try:
         with (case_folder / LOCK).open("a") as stream:

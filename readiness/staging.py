@@ -19,6 +19,7 @@ from readiness.processes import end_marked
 
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 FAILED = "failed"
+REMOVED = ".removed-"  # what the folder of a run is called while it is deleted
 FILE_MODE = 0o640
 FOLDER_MODE = 0o750
 
