@@ -1,5 +1,6 @@
 """One model under review with its tables and column roles, validated once."""
 
+import datetime as dt
 import shutil
 import tempfile
 import weakref
@@ -56,6 +57,8 @@ class Case:
     scored : set of str
         Tables whose scores were asked for in this process; the ledger tells of
         rows without a score for these.
+    begun : datetime.datetime
+        When the run began, UTC; without a run, now.
     """
 
     file: CaseFile
@@ -68,6 +71,7 @@ class Case:
     positive: Any
     model_key: str
     scored: set[str] = field(default_factory=set)
+    begun: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
     @property
     def name(self) -> str:

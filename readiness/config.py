@@ -101,6 +101,7 @@ class DataSection(Strict):
     block: Text | None = None
     ignore: list[str] = Field(default_factory=list)
     window: Duration | None = None
+    max_age: Duration | None = None
 
 
 class ColumnSection(Strict):
@@ -196,6 +197,17 @@ class PolicyFile(Strict):
     tier: Tier | None = None
     limits: dict[str, dict[str, LimitOverride]] = Field(default_factory=dict)
     waivers: list[Waiver] = Field(default_factory=list)
+
+
+def days_of(duration: str) -> float:
+    """Return a duration in days.
+
+    Examples
+    --------
+    >>> days_of("36h"), days_of("2w")
+    (1.5, 14.0)
+    """
+    return int(duration[:-1]) * {"h": 1 / 24, "d": 1.0, "w": 7.0}[duration[-1]]
 
 
 def read_case(path: Path) -> CaseFile:

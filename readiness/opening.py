@@ -1,6 +1,8 @@
 """LOAD: the case a notebook names: a case file, a plan, the demo, or one in memory."""
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +45,13 @@ def opened_case(
             earlier=[Path(one) for one in run.get("earlier", [])],
             cluster=cluster,
         )
-    return load_case(
+    case = load_case(
         Path(case_file),
         current=current,
         work=folder / "cache" if folder else None,
         cluster=cluster,
     )
+    if "created_utc" in run:
+        # Every notebook counts the age of rows from the same moment.
+        case = replace(case, begun=dt.datetime.fromisoformat(run["created_utc"]))
+    return case

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from readiness.checks import FoundCheck
-from readiness.config import CaseFile, LimitOverride, PolicyFile, Waiver, read_policy
+from readiness.config import (
+    CaseFile,
+    LimitOverride,
+    PolicyFile,
+    Waiver,
+    days_of,
+    read_policy,
+)
 from readiness.errors import PolicyError
 from readiness.result import Check, Limit
 
@@ -45,7 +52,7 @@ class Declared:
     higher_is_better : bool
         Its good side.
     values : mapping of str to float or None
-        ``acceptable``, ``tolerated_loss`` and ``operation.*`` as declared.
+        ``acceptable``, ``tolerated_loss``, ``operation.*`` and ``data.*`` as declared.
     task : str
         Limits of other tasks are not in force; empty: all are.
     """
@@ -72,6 +79,8 @@ def declared(case_file: CaseFile, metric: str, *, higher_is_better: bool) -> Dec
     values = {f"operation.{name}": value for name, value in operation.items()}
     values["acceptable"] = case_file.model.acceptable
     values["tolerated_loss"] = case_file.model.tolerated_loss
+    max_age = case_file.data.max_age
+    values["data.max_age"] = None if max_age is None else days_of(max_age)
     return Declared(
         metric=metric,
         higher_is_better=higher_is_better,
@@ -134,7 +143,7 @@ def limits_in_force(
     shipped = [
         _resolve(limit, policy.tier, case)
         for limit in check.limits
-        if case.task in ("", *limit.tasks)
+        if case.task in ("", *limit.tasks) and _asked_for(limit, case)
     ]
     set_here = [
         _override(metric, override, shipped) for metric, override in overrides.items()
@@ -197,6 +206,12 @@ def _resolve(limit: Limit, tier: str, case: Declared) -> LimitInForce:
         required=tier in limit.required_in,
         set_by=set_by,
     )
+
+
+def _asked_for(limit: Limit, case: Declared) -> bool:
+    """Return whether a limit is in force: one on data is a promise few cases make."""
+    name = str(limit.limit).removeprefix("case:")
+    return not name.startswith("data.") or case.values.get(name) is not None
 
 
 def _override(

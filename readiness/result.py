@@ -69,7 +69,8 @@ class Limit:
         headline metric is good.
     limit : float or str
         A number, or ``"case:acceptable"``, ``"case:tolerated_loss"``,
-        ``"case:operation.p99_ms"``: a value the case file declares.
+        ``"case:operation.p99_ms"``: a value the case file declares. One of
+        ``"case:data.…"`` is in force only where it is declared.
     required_in : tuple of str
         Tiers in which breaking this limit fails the run.
     groups : str

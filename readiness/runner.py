@@ -187,6 +187,7 @@ def _prepare(
         take_over(resumed, staging, tables)
     run = {
         "run_id": staging.run_id,
+        "created_utc": created_utc(staging.run_id),
         "case_file": str(ready.case_path),
         "policy_file": str(ready.policy_path or ""),
         "profile": options.profile,

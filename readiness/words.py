@@ -40,6 +40,7 @@ METRICS = {
     "calibration_intercept": "calibration intercept",
     "residual_coverage": "outcomes inside their prediction interval",
     "schema_violations": "columns missing or retyped",
+    "age_days": "age of the newest current row",
     "uncovered_traffic_share": "traffic in situations hardly seen",
     "uncovered_traffic_excess": "traffic hardly seen, beyond that of the reference",
     "uncovered_patterns": "situations hardly seen",

@@ -188,10 +188,13 @@ def test_digest_depends_on_findings_and_ledger_only(tmp_path: Path) -> None:
     assert results_digest(first.results, {}) != digests[0]
 
 
-def test_digest_leaves_out_what_a_clock_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("metric", "unit"), [("p99_ms", "ms"), ("age_days", "days")])
+def test_digest_leaves_out_what_a_clock_said(
+    metric: str, unit: str, tmp_path: Path
+) -> None:
     quick, slow = deepcopy(PASSING_CHECK), deepcopy(PASSING_CHECK)
     for one, value, status in ((quick, 9.5, "pass"), (slow, 70.1, "fail")):
-        timed = {"metric": "p99_ms", "unit": "ms", "value": value, "status": status}
+        timed = {"metric": metric, "unit": unit, "value": value, "status": status}
         one["findings"].append({**one["findings"][0], **timed, "group": "1"})
         one["status"] = status
     worse = deepcopy(quick)

@@ -1,3 +1,5 @@
+import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -460,3 +462,88 @@ def _incomes(frame: pd.DataFrame) -> np.ndarray:
 
 
 _incomes.classes_ = np.array(["<=50K", ">50K"])
+
+
+# Freshness
+
+BEGUN = dt.datetime(2026, 11, 29, 12, tzinfo=dt.UTC)
+MAX_AGE = {"max_age": "2d", "time": "seen"}
+
+
+def _aged(newest: Any, data: dict[str, str] | None = None) -> Any:  # noqa: ANN401 (a time, or an Arrow array of them)
+    """Return a case begun at noon whose current rows end at `newest`."""
+    days = pd.date_range("2026-01-01", periods=200, freq="h")
+    old = _rows().assign(seen=days)
+    current = _rows(seed=3).assign(seen=[*days[:-1], newest])
+    case = plain_case(
+        features=FEATURES,
+        data=MAX_AGE if data is None else data,
+        training=old,
+        reference=old,
+        current=current,
+    )
+    return replace(case, begun=BEGUN)
+
+
+@pytest.mark.parametrize(
+    ("newest", "age", "status"),
+    [
+        (pd.Timestamp("2026-11-28 12:00"), 1.0, "pass"),
+        (pd.Timestamp("2026-11-27 12:00"), 2.0, "pass"),
+        (pd.Timestamp("2026-11-27 11:00"), 2.0 + 1 / 24, "fail"),
+    ],
+)
+def test_newest_current_row_may_be_as_old_as_the_case_allows(
+    newest: pd.Timestamp, age: float, status: str
+) -> None:
+    found = findings("schema", _aged(newest), tier="low")["age_days/"]
+
+    assert found.value == found.ci_low == found.ci_high == pytest.approx(age, abs=1e-9)
+    assert (found.limit, found.side, found.required) == (2.0, "at_most", True)
+    assert (found.status, found.limit_set_by) == (status, "case file")
+
+
+def test_age_counts_instants_whatever_their_zone() -> None:
+    newest = pd.date_range("2026-11-28 22:00", periods=200, freq="s", tz="+10:00")
+    rows = _rows().assign(seen=newest)
+    case = plain_case(
+        features=FEATURES, data=MAX_AGE, reference=rows, training=rows, current=rows
+    )
+
+    found = findings("schema", replace(case, begun=BEGUN))["age_days/"]
+
+    assert found.value == pytest.approx(1.0 - 199 / 86_400, abs=1e-9)
+
+
+def test_row_in_the_future_makes_no_table_fresh() -> None:
+    case = _aged(pd.Timestamp("2027-01-01"))
+
+    found = findings("schema", case)["age_days/"]
+
+    assert found.status is Status.FAIL
+    assert found.value == pytest.approx(
+        (BEGUN - dt.datetime(2026, 1, 9, 6, tzinfo=dt.UTC)).total_seconds() / 86_400
+    )
+    assert "1 rows lie in the future" in measure("schema", case).notes[0]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [({"max_age": "2d"}, "NO_TIME"), ({"max_age": "2d", "time": "seen"}, "NO_TABLE")],
+)
+def test_age_that_cannot_be_told_is_not_assessed(data: dict, reason: str) -> None:
+    rows = _rows().assign(seen=pd.Timestamp("2026-11-28"))
+    tables = {"reference": rows, "training": rows}
+    tables |= {"current": rows} if reason == "NO_TIME" else {}
+    case = plain_case(features=FEATURES, data=data, **tables)
+
+    found = findings("schema", case)["age_days/"]
+
+    assert (found.status, found.reason) == (Status.NOT_ASSESSED, reason)
+    assert found.required
+
+
+def test_only_a_case_that_asks_for_it_has_an_age() -> None:
+    case = _aged(pd.Timestamp("2026-11-28"), {"time": "seen"})
+
+    assert "age_days/" not in findings("schema", case)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from readiness.case import Case
+from readiness.checks.coverage._freshness import METRIC as AGE
+from readiness.checks.coverage._freshness import age_of_current
 from readiness.checks.coverage._schema_report import (
     draw_columns,
     integrity_table,
@@ -41,7 +43,9 @@ def measure(case: Case, options: Options) -> Measurement:
     Returns
     -------
     Measurement
-        ``schema_violations`` (count) per feature and, as group ``""``, of all. Tables
+        ``schema_violations`` (count) per feature and, as group ``""``, of all; where
+        the case declares ``data.max_age``, ``age_days`` (days): how long before the
+        run began the newest current row was. Tables
         ``violations``; ``integrity``: every column of every table with its type,
         nulls and NaN apart, infinite and distinct values, extremes; ``ledger``: rows
         read, used and left out.
@@ -59,6 +63,10 @@ def measure(case: Case, options: Options) -> Measurement:
     schema; see `value_ranges`. More than 1,024 distinct values are estimated, with a
     standard error of 3 %.
 
+    The age counts to the newest row that is not in the future; times without a zone
+    are taken for UTC, a date for its midnight. It differs from run to run and stays
+    out of the digest of results.
+
     References
     ----------
     E. Breck et al. (2019), "Data validation for machine learning", MLSys.
@@ -72,14 +80,15 @@ def measure(case: Case, options: Options) -> Measurement:
     n_rows = sum(table.n_rows for table in case.tables.values())
     by_column = [(group_of(name), n) for name, n in counted.items()]
     pairs = [("", len(violations)), *by_column]
+    rows, said = age_of_current(case)
     return Measurement(
-        summary=summary_frame([_row(name, n, n_rows) for name, n in pairs]),
+        summary=summary_frame([*(_row(name, n, n_rows) for name, n in pairs), *rows]),
         tables={
             "violations": violation_table(violations),
             "integrity": integrity_table(case, profiles, violations),
             "ledger": ledger_table(case),
         },
-        notes=sentences(case, profiles, violations),
+        notes=(*said, *sentences(case, profiles, violations)),
     )
 
 
@@ -129,6 +138,13 @@ CHECK = Check(
             required_in=("low", "medium", "high"),
             groups="each",
             reason="A model given other columns than it was fitted on answers blindly.",
+        ),
+        Limit(
+            metric=AGE,
+            side="at_most",
+            limit="case:data.max_age",
+            required_in=("low", "medium", "high"),
+            reason="A verdict on rows of another time says nothing about today.",
         ),
     ),
     defaults={"new_null_share": 0.01},
