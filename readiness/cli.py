@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from readiness.run_summary import RunSummary
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+EXIT_OVERDUE = 1
 EXIT_ERROR = 3  # a usage error too: 2 means INCOMPLETE
 EXIT_SIGNAL = 128  # plus the number of the signal
 TRACEBACK_VARIABLE = "READINESS_TRACEBACK"
@@ -89,8 +90,8 @@ def run(case: Path, only: str, **values: object) -> int:
     dimensions = [part.strip() for part in only.split(",") if part.strip()]
     summary = run_review(case, only=dimensions, progress=show_progress(), **given)  # type: ignore[arg-type]  # click checked the types
     code = tell(summary)
-    _remind(Path(str(values["out"])), summary)
-    return code
+    unmet = _remind(Path(str(values["out"])), summary)
+    return code or _leave_unmet(unmet)
 
 
 @commands.command()
@@ -246,13 +247,27 @@ def tell(summary: "RunSummary") -> int:
     return summary.exit_code
 
 
-def _remind(out: Path, summary: "RunSummary") -> None:
+def _remind(out: Path, summary: "RunSummary") -> Reason | None:
     """Renew the history page, and say what of a sign-off needs a person."""
-    if summary.exit_code < EXIT_SIGNAL and summary.reason not in NO_HISTORY:
-        from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
+    if summary.exit_code >= EXIT_SIGNAL or summary.reason in NO_HISTORY:
+        return None
+    from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
 
-        for line in meeting.after_run(out, summary.run_id):
-            click.echo(f"note: {line}", err=True)
+    lines, unmet = meeting.after_run(out, summary.run_id)
+    for line in lines:
+        click.echo(f"note: {line}", err=True)
+    return unmet
+
+
+def _leave_unmet(unmet: Reason | None) -> int:
+    """Return the exit code of a run that passed, and say why it is not 0."""
+    if unmet is None:
+        return 0
+    if unmet is Reason.OVERDUE:
+        complain(unmet, "The run passed; a condition of approval is overdue.")
+        return EXIT_OVERDUE
+    complain(unmet, "The run passed; whether a condition is overdue is not known.")
+    return EXIT_ERROR
 
 
 def _leave_on_signals() -> None:

@@ -91,7 +91,7 @@ def overdue_lines(out: Path, cases: Sequence[str]) -> list[str]:
     ]
 
 
-def after_run(out: Path, run_id: str) -> list[str]:
+def after_run(out: Path, run_id: str) -> tuple[list[str], Reason | None]:
     """Renew the history page of the case just run; return what people should know.
 
     Parameters
@@ -103,19 +103,23 @@ def after_run(out: Path, run_id: str) -> list[str]:
 
     Returns
     -------
-    list of str
+    lines : list of str
         Overdue conditions, approvals that no longer hold, and what kept the page from
         being written. Nothing is raised: the run is published already.
+    why : Reason or None
+        Why the command must not leave with 0, whatever the run found: OVERDUE, or
+        what kept the conditions from being read.
     """
     try:
         names = [one.case_name for one in read_history(out) if one.run_id == run_id]
         if not names:
-            return []
+            return [], None
         standing = read_standing(out.absolute() / names[0], today_utc())
     except ReadinessError as error:
-        return [terminal_text(error)]
+        return [terminal_text(error)], error.code
     problem = refresh_page(out.absolute(), names[0])
-    return [*_reminders(standing), *([problem] if problem else [])]
+    lines = [*_reminders(standing), *([problem] if problem else [])]
+    return lines, Reason.OVERDUE if standing.overdue(today_utc()) else None
 
 
 def _reminders(standing: Standing) -> list[str]:

@@ -69,6 +69,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "Another run of the case is at work.",
         "Wait for it; nothing was started.",
     ),
+    Reason.OVERDUE: (
+        "A condition of the approval is overdue.",
+        "Meet it, and mark it as done: readiness sign RUN --done.",
+    ),
     Reason.INTERRUPTED: ("The run was stopped by hand.", "Run again."),
     Reason.CRASH: (
         "An unexpected error ended the check.",

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -416,8 +417,9 @@ def test_run_renews_the_page_and_reminds_of_what_is_overdue(
 
     code, stdout, stderr = called(capsys, *arguments)()
 
-    assert code == 0
+    assert code == 1
     assert stdout.startswith("PASS: ")
+    assert "error: OVERDUE: The run passed; a condition of approval is over" in stderr
     assert "note: Condition 1 is overdue since 2020-02-01, owner modelling" in stderr
     assert "note: No decision holds. The last was go-with-conditions by risk" in stderr
     assert first.name in (out / "tiny" / "history.html").read_text("utf-8")
@@ -450,7 +452,7 @@ def test_run_that_met_a_busy_history_does_not_wait_for_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr(meeting, "after_run", lambda *given: asked.append(given) or [])
+    monkeypatch.setattr(meeting, "after_run", lambda *given: asked.append(given))
 
     cli._remind(tmp_path, summary(reason=Reason.HISTORY_BUSY, exit_code=3))  # noqa: SLF001 (its only door is a run)
     cli._remind(tmp_path, summary(exit_code=143))  # noqa: SLF001 (its only door is a run)
@@ -459,7 +461,7 @@ def test_run_that_met_a_busy_history_does_not_wait_for_it_again(
 
 
 def test_run_outside_of_the_history_changes_nothing(tmp_path: Path) -> None:
-    assert meeting.after_run(tmp_path, FIRST) == []
+    assert meeting.after_run(tmp_path, FIRST) == ([], None)
     assert not (tmp_path / FILE).exists()
 
 
@@ -467,6 +469,111 @@ def test_altered_record_is_told_after_a_run(tmp_path: Path) -> None:
     run = publish_run(tmp_path, FIRST)
     (run.parent / RECORD).write_text("{}\n", "utf-8")
 
-    (line,) = meeting.after_run(tmp_path, FIRST)
+    (line,), why = meeting.after_run(tmp_path, FIRST)
 
     assert "was altered at line 1" in line
+    assert why is Reason.ALTERED
+
+
+@pytest.fixture
+def passed(tmp_path: Path) -> Path:
+    """Return a published run that passed."""
+    return publish_run(tmp_path, FIRST, passing)
+
+
+@pytest.fixture
+def run_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Return ``readiness run`` that ends at once, as if it had published that run."""
+
+    def command(outcome: Outcome, exit_code: int) -> tuple[int, str, str]:
+        ended = summary(run_id=FIRST, outcome=outcome, exit_code=exit_code)
+        monkeypatch.setattr("readiness.runner.run_review", lambda *_, **__: ended)
+        return called(capsys, "run", "case.toml", "--out", tmp_path)()
+
+    return command
+
+
+def condition_on(run: Path, due: str) -> None:
+    """Sign a run with a condition, years ago."""
+    sign(
+        run,
+        role="risk",
+        decision="go-with-conditions",
+        note="For now.",
+        conditions=[f"Recalibrate|modelling|{due}"],
+        now=dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("due", "ended", "left_with"),
+    [
+        ("2020-02-01", (Outcome.PASS, 0), 1),
+        ("2020-02-01", (Outcome.FAIL, 1), 1),
+        ("2020-02-01", (Outcome.INCOMPLETE, 2), 2),
+        ("2020-02-01", (Outcome.ERROR, 3), 3),
+        ("2999-01-01", (Outcome.PASS, 0), 0),
+        ("2999-01-01", (Outcome.FAIL, 1), 1),
+    ],
+)
+def test_overdue_condition_fails_a_run_that_passed_and_no_other_changes(
+    due: str,
+    ended: tuple[Outcome, int],
+    left_with: int,
+    passed: Path,
+    run_here: Callable[..., tuple[int, str, str]],
+) -> None:
+    condition_on(passed, due)
+
+    code, stdout, stderr = run_here(*ended)
+
+    assert code == left_with
+    assert stdout.startswith(f"{ended[0]}: ")
+    assert ("error: OVERDUE" in stderr) is (left_with != ended[1])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["sign", "RUN", "--list"], ["history", "OUT", "--gate"], ["compare", "--gate"]],
+)
+@pytest.mark.parametrize(("due", "left_with"), [("2020-02-01", 1), ("2999-01-01", 0)])
+def test_every_gate_fails_for_an_overdue_condition_and_only_then(
+    command: list[str],
+    due: str,
+    left_with: int,
+    passed: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    condition_on(passed, due)
+    places = {"RUN": passed, "OUT": passed.parents[1]}
+    named = [places.get(one, one) for one in command]
+    runs = [passed, passed] if "compare" in command else []
+
+    code, _, _ = called(capsys, *named, *runs)()
+
+    assert code == left_with
+
+
+def test_passed_run_beside_an_altered_record_leaves_with_3(
+    passed: Path, run_here: Callable[..., tuple[int, str, str]]
+) -> None:
+    (passed.parent / RECORD).write_text("{}\n", "utf-8")
+
+    code, _, stderr = run_here(Outcome.PASS, 0)
+
+    assert code == 3
+    assert "error: ALTERED: The run passed; whether a condition" in stderr
+
+
+def test_lapsed_approval_is_told_after_a_run(tmp_path: Path) -> None:
+    run = publish_run(tmp_path, FIRST, passing)
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    until = dt.date(2020, 3, 1)
+    sign(run, role="risk", decision="go", note="Holds.", until=until, now=long_ago)
+
+    lines, why = meeting.after_run(tmp_path, FIRST)
+
+    assert "It lapsed: it held until 2020-03-01." in lines[0]
+    assert why is None
