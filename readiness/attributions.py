@@ -6,7 +6,9 @@ background row, and each background row is as likely as any other.
 
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,14 +18,15 @@ from readiness.case import Case
 from readiness.encoded_columns import REFUSALS, Opened, open_model
 from readiness.exact_attributions import (
     Attributions,
-    Said,
+    NoExactRouteError,
+    Parts,
     Task,
-    add_up_codes,
     added_output,
     boosted_route,
     booster_route,
     exact_result,
     linear_route,
+    plainly_said,
     unit_of,
 )
 from readiness.scoring import score_frame
@@ -42,6 +45,7 @@ SHAP_MODELS = (
 )
 BY_SHAP = "exact, by shap"
 SAMPLED = "sampled on the raw columns"
+NOT_ADDED = "its exact attributions do not add up to what it says"
 SHAP_BACKGROUND = 200
 SHAP_WORK = 15_000_000  # trees x rows x background rows: about five seconds
 SHAP_MIN_ROWS = 100
@@ -86,17 +90,22 @@ def attributions(
     Notes
     -----
     Exact routes: linear models in closed form; HistGradientBoosting and native
-    LightGBM and XGBoost models with one output, with native
-    categories too, by `readiness.tree_shapley`; other scikit-learn trees by
+    LightGBM and XGBoost models, with native categories and several classes too, by
+    `readiness.tree_shapley`; other scikit-learn trees with one output by
     ``shap.TreeExplainer`` with the whole background. Encoded columns are added up
-    to raw ones. An exact route that does not add up to the model's own output is
-    discarded. Everything else is sampled on the raw columns, several classes too.
+    to raw ones. Rows of trees that do not add up to the model's own output are
+    computed again pair by pair and counted; a route that still does not is discarded.
+    Everything else is sampled on the raw columns, and `Attributions.method` says why.
+    Exact routes of classifiers are in log-odds, in which their parts add up; shap's
+    of forests, and sampled ones, are in the unit of the scores.
     """
     started = time.perf_counter()
     task = Task(case=case, rows=rows, background=background, said=np.empty(0))
     said = _by_class(case, score_frame(case, task.together()))
     task = replace(task, said=said)
-    found = _exact(task) or _sampled(task, seed, max_evaluations)
+    found = _exact(task)
+    if isinstance(found, str):
+        found = _sampled(task, seed, max_evaluations, found)
     return replace(
         found,
         n_scored=found.n_scored + len(said),
@@ -112,25 +121,28 @@ def _by_class(case: Case, scores: Floats) -> Floats:
     return one_column_each
 
 
-def _exact(task: Task) -> Attributions | None:
-    """Return what an exact route finds, where one applies and adds up."""
-    if task.said.ndim > 1:
-        return None
+def _exact(task: Task) -> Attributions | str:
+    """Return what an exact route finds, where one applies; else why none does."""
     model = task.case.model
+    routes: list[Callable[[], Attributions | None]] = []
     if isinstance(model.estimator, Booster):
-        own = booster_route(task, model.estimator)
-        return own if own is not None and _adds_up(own) else None
-    opened = open_model(model.estimator, task.together(), by_name=model.by_name)
-    if opened is None:
-        return None
-    for route in (linear_route, boosted_route, _shap_trees):
+        routes = [partial(booster_route, task, model.estimator)]
+    elif opened := open_model(model.estimator, task.together(), by_name=model.by_name):
+        known = (linear_route, boosted_route, _shap_trees)
+        routes = [partial(route, task, opened) for route in known]
+    why = ""
+    for route in routes:
         try:
-            found = route(task, opened)
+            found = route()
+        except NoExactRouteError as reason:
+            why = str(reason)
+            continue
         except REFUSALS:
             continue
         if found is not None and _adds_up(found):
             return found
-    return None
+        why = why if found is None else NOT_ADDED
+    return why
 
 
 def _adds_up(found: Attributions) -> bool:
@@ -140,7 +152,7 @@ def _adds_up(found: Attributions) -> bool:
 
 
 def _shap_trees(task: Task, opened: Opened) -> Attributions | None:
-    if type(opened.final).__name__ not in SHAP_MODELS:
+    if type(opened.final).__name__ not in SHAP_MODELS or task.said.ndim > 1:
         return None
     n_trees = len(np.ravel(getattr(opened.final, "estimators_", [0])))
     affordable = SHAP_WORK // (n_trees * SHAP_BACKGROUND)
@@ -148,20 +160,16 @@ def _shap_trees(task: Task, opened: Opened) -> Attributions | None:
     n_rows = len(kept.rows)
     matrix = opened.matrix[place]
     values, base = shap_values(opened.final, matrix[:n_rows], matrix[n_rows:])
-    said = Said(kept.said, unit_of(task.case), 1.0)
+    said = plainly_said(kept)
     if values.ndim == 3:  # noqa: PLR2004 (rows, columns, and the two classes)
         sums = base + values.sum(axis=1)
         gap = np.abs(sums - kept.said[:n_rows, None]).mean(axis=0)
         positive = int(np.argmin(gap))
         values, base = values[..., positive], base[[positive]]
     elif hasattr(opened.final, "classes_"):
-        margin = added_output(kept, opened.final)
-        if margin is None:
-            return None
-        said = margin
-    return exact_result(
-        kept, add_up_codes(task, opened, values), float(base[0]), said, BY_SHAP
-    )
+        said = added_output(kept, opened.final)
+    by_raw = values @ np.eye(task.rows.shape[1])[opened.players]
+    return exact_result(kept, Parts(by_raw[None], base[:1]), said, BY_SHAP)
 
 
 def shap_values(
@@ -198,7 +206,7 @@ def shap_values(
     return np.asarray(values), np.ravel(explainer.expected_value)
 
 
-def _sampled(task: Task, seed: int, max_evaluations: int) -> Attributions:
+def _sampled(task: Task, seed: int, max_evaluations: int, why: str) -> Attributions:
     per_row = 2 * MIN_PAIRS * max(task.rows.shape[1] - 1, 1)
     affordable = max(SAMPLER_WORK // per_row, SAMPLER_MIN_ROWS)
     kept, _ = task.first(affordable, len(task.background))
@@ -223,7 +231,7 @@ def _sampled(task: Task, seed: int, max_evaluations: int) -> Attributions:
         base=found.base,
         output=output,
         background_output=np.broadcast_to(others, n_rows),
-        method=SAMPLED,
+        method=f"{SAMPLED}, since {why}" if why else SAMPLED,
         unit=unit_of(task.case),
         n_background=len(kept.background),
         n_pairs=found.n_pairs,

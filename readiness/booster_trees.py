@@ -97,19 +97,25 @@ class BoosterTrees:
 
 
 def booster_trees(booster: Booster) -> BoosterTrees | None:
-    """Return the trees of a boosted model.
+    """Return the trees of a boosted model; None where `read_trees` says why not."""
+    found = read_trees(booster)
+    return None if isinstance(found, str) else found
+
+
+def read_trees(booster: Booster) -> BoosterTrees | str:
+    """Return the trees of a boosted model, or why there are none.
 
     Returns
     -------
-    BoosterTrees or None
-        None where the output is no sum of trees with one value per leaf: linear
+    BoosterTrees or str
+        Words where the output is no sum of trees with one value per leaf: linear
         models, linear leaves, leaves with several values, averaged or dropped trees.
     """
     is_lightgbm = type(booster.found).__module__.startswith("lightgbm")
     return _of_lightgbm(booster) if is_lightgbm else _of_xgboost(booster)
 
 
-def _of_lightgbm(booster: Booster) -> BoosterTrees | None:
+def _of_lightgbm(booster: Booster) -> BoosterTrees | str:
     model = booster.found.dump_model()
     dumped = [_nodes_of(one["tree_structure"]) for one in model["tree_info"]]
     every = [node for nodes in dumped for node in nodes]
@@ -123,8 +129,15 @@ def _of_lightgbm(booster: Booster) -> BoosterTrees | None:
     )
     is_linear = any("leaf_coeff" in node for node in every)
     several_ways = zero & mixed or by_code & (zero | mixed)
-    if model["average_output"] or is_linear or several_ways or not is_plain:
-        return None
+    reasons = {
+        "its trees are averaged, not added": model["average_output"],
+        "its leaves are linear models": is_linear,
+        "one column is split in several ways": several_ways,
+        "it has splits of an unknown kind": not is_plain,
+    }
+    for reason, holds in reasons.items():
+        if holds:
+            return reason
     n_outputs = model["num_tree_per_iteration"]
     trees = [_lightgbm_tree(nodes) for nodes in dumped]
     return BoosterTrees(
@@ -186,14 +199,14 @@ def _missing_left(node: Mapping[str, Any]) -> bool:
     return bool(node["default_left"])
 
 
-def _of_xgboost(booster: Booster) -> BoosterTrees | None:
+def _of_xgboost(booster: Booster) -> BoosterTrees | str:
     learner = json.loads(bytes(booster.found.save_raw("json")))["learner"]
     part = learner["gradient_booster"]
     if part["name"] != "gbtree":
-        return None
+        return f"its booster {part['name']} is no plain sum of trees"
     dumped, output = part["model"]["trees"], part["model"]["tree_info"]
     if any(int(one["tree_param"]["size_leaf_vector"]) > 1 for one in dumped):
-        return None
+        return "its leaves hold several values"
     best = booster.found.attr("best_iteration")
     if best is not None:  # early stopping: later rounds are not used
         dumped = dumped[: part["model"]["iteration_indptr"][int(best) + 1]]

@@ -85,7 +85,7 @@ class Cells:
         one = int(tree.feature[node])
         if node in tree.left_codes:
             values, place = self._by_value(one)
-            return _goes_left(tree, node, values)[place]
+            return goes_left(tree, node, values)[place]
         rank = np.searchsorted(self._thresholds[one], tree.threshold[node])
         ranks = self._ranks[one]
         below: Bools = ranks <= ranks.dtype.type(rank)
@@ -146,8 +146,8 @@ def leaves(tree: Tree, cells: Cells, players: Codes) -> Iterator[Leaf]:
             failed = failed.astype(_kind(len(on_path)), copy=False)
         place = on_path.index(player)
         bit = failed.dtype.type(1 << place)
-        goes_left = cells.goes_left(tree, node)
-        for child, fails in ((tree.left, ~goes_left), (tree.right, goes_left)):
+        left = cells.goes_left(tree, node)
+        for child, fails in ((tree.left, ~left), (tree.right, left)):
             below = int(child[node])
             share = shares[place] * _share(tree, node, below)
             narrower = (*shares[:place], share, *shares[place + 1 :])
@@ -176,13 +176,14 @@ def sum_of_trees(trees: Sequence[Tree], matrix: Floats) -> Floats:
             if tree.left[node] < 0:
                 total[rows] += tree.value[node]
                 continue
-            goes_left = _goes_left(tree, node, matrix[rows, tree.feature[node]])
-            waiting.append((int(tree.left[node]), rows[goes_left]))
-            waiting.append((int(tree.right[node]), rows[~goes_left]))
+            left = goes_left(tree, node, matrix[rows, tree.feature[node]])
+            waiting.append((int(tree.left[node]), rows[left]))
+            waiting.append((int(tree.right[node]), rows[~left]))
     return total
 
 
-def _goes_left(tree: Tree, node: int, column: Floats) -> Bools:
+def goes_left(tree: Tree, node: int, column: Floats) -> Bools:
+    """Return whether each value goes left at a node, (n,)."""
     if node in tree.left_codes:
         left = np.isin(column, tree.left_codes[node])
         elsewhere = ~left & ~np.isin(column, tree.known_codes[node])

@@ -24,25 +24,33 @@ BLOCK = 8192  # rows whose places and sums stay in the cache of one core
 Failed = NDArray[Any]  # integers of as few bytes as the path needs
 
 
-def boosted_trees(estimator: Any) -> tuple[tuple[Tree, ...], float]:  # noqa: ANN401 (any scikit-learn estimator)
-    """Return the trees and the constant of a HistGradientBoosting estimator.
+def boosted_trees(
+    estimator: Any,  # noqa: ANN401 (any scikit-learn estimator)
+) -> tuple[tuple[tuple[Tree, ...], ...], Floats]:
+    """Return the trees and the constants of a HistGradientBoosting estimator.
 
     Parameters
     ----------
     estimator : object
-        Fitted, with one tree per iteration (binary or regression).
+        Fitted, with k trees per iteration: one, or one for each of several classes.
 
     Returns
     -------
-    tuple of (tuple of Tree, float)
-        Their sum plus the constant is the raw margin.
+    tuple of (tuple of tuple of Tree, ndarray of shape (k,))
+        The sum of each output's trees plus its constant is its raw margin.
     """
     known, position = estimator._bin_mapper.make_known_categories_bitsets()  # noqa: SLF001 (no public way to the trees)
-    trees = [
-        _boosted_tree(rounds[0].nodes, rounds[0].raw_left_cat_bitsets, known, position)
-        for rounds in estimator._predictors  # noqa: SLF001 (no public way to the trees)
-    ]
-    return tuple(trees), float(np.ravel(estimator._baseline_prediction)[0])  # noqa: SLF001 (no public way to it)
+    constant = np.ravel(estimator._baseline_prediction).astype(np.float64)  # noqa: SLF001 (no public way to it)
+    trees = tuple(
+        tuple(
+            _boosted_tree(
+                rounds[k].nodes, rounds[k].raw_left_cat_bitsets, known, position
+            )
+            for rounds in estimator._predictors  # noqa: SLF001 (no public way to the trees)
+        )
+        for k in range(len(constant))
+    )
+    return trees, constant
 
 
 def _boosted_tree(nodes: Any, bitsets: Any, known: Any, position: Any) -> Tree:  # noqa: ANN401 (NumPy records)
@@ -204,13 +212,14 @@ def pair_weights(ours: Failed, theirs: Failed, n_players: int) -> Floats:
         reaches the leaf. A player that fails only in the background row gains this
         divided by i; one that fails only in the explained row loses this divided by j.
     """
-    table = _weights(n_players)[np.bitwise_count(theirs)].T.copy()
+    table = leaf_weights(n_players)[np.bitwise_count(theirs)].T.copy()
     reached: Floats = ((ours[:, None] & theirs) == 0).astype(np.float64)
     return table.take(np.bitwise_count(ours), axis=0) * reached
 
 
 @cache
-def _weights(n_players: int) -> Floats:
+def leaf_weights(n_players: int) -> Floats:
+    """Return i! j! / (i + j)!, (k + 1, k + 1); zero where i + j exceeds k."""
     weights = np.zeros((n_players + 1, n_players + 1))
     for i in range(n_players + 1):
         for j in range(n_players + 1 - i):

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
 from readiness import attributions as door
-from readiness.attributions import BY_SHAP, SAMPLED, attributions
+from readiness.attribution_units import CLASS_LOG_ODDS, in_unit
+from readiness.attributions import BY_SHAP, NOT_ADDED, SAMPLED, attributions
 from readiness.case import Case, load_case
 from readiness.errors import NotAssessedError, Reason
 from readiness.exact_attributions import CLOSED_FORM, EVERY_TREE
@@ -117,6 +120,63 @@ def test_boosted_trees_behind_an_encoder_equal_enumeration_of_raw_columns(
     assert_adds_up(found, 1e-10)
 
 
+@pytest.mark.parametrize(
+    "final", [HistGradientBoostingClassifier(max_iter=3), LogisticRegression()]
+)
+def test_several_classes_equal_enumeration_of_the_predicted_one(final: object) -> None:
+    case = case_with(final, "multiclass")
+
+    found = explained(case)
+
+    say = case.model.estimator.predict_proba
+    by_class = [
+        exact_values(lambda frame, k=k: in_unit(say(frame), CLASS_LOG_ODDS)[:, k])
+        for k in range(3)
+    ]
+    own = say(rows_of(8, 2)[COLUMNS]).argmax(axis=1)
+    exact = np.stack(by_class)[own, np.arange(8)]
+    assert found.method in {EVERY_TREE, CLOSED_FORM}
+    assert found.unit == CLASS_LOG_ODDS
+    assert np.abs(found.values.to_numpy() - exact).max() < 1e-10
+    assert_adds_up(found, 1e-10)
+
+
+def test_probability_is_the_unit_of_the_same_tree_known_only_as_a_function() -> None:
+    """Both add up: log-odds where parts are read, probability where scores are."""
+    case = case_with(HistGradientBoostingClassifier(max_iter=3), "binary")
+    say = case.model.estimator.predict_proba
+    rows = case.table("reference").take(np.arange(400))
+    file = case_file("binary", data={"time": None, "entity": None})
+    outside = load_case(
+        file, frames={"reference": rows}, model=lambda frame: say(frame)[:, 1]
+    )
+
+    inside, found = explained(case), explained(outside)
+
+    exact = exact_values(lambda frame: say(frame)[:, 1])
+    assert (inside.unit, found.unit) == ("log-odds", "probability")
+    assert_adds_up(inside, 1e-10)
+    assert_adds_up(found, 1e-10)
+    assert found.output == pytest.approx(1 / (1 + np.exp(-inside.output)))
+    assert np.abs(found.values.to_numpy() - exact).max() < 6 * found.se.max()
+
+
+def test_exact_routes_never_import_shap(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Importing it takes three to six seconds; None makes an import raise."""
+    monkeypatch.setitem(sys.modules, "shap", None)
+    finals = [
+        (HistGradientBoostingClassifier(max_iter=2), "binary"),
+        (HistGradientBoostingRegressor(max_iter=2), "regression"),
+        (HistGradientBoostingClassifier(max_iter=2), "multiclass"),
+        (LogisticRegression(), "binary"),
+        (LinearRegression(), "regression"),
+    ]
+
+    found = [explained(case_with(final, task)).method for final, task in finals]
+
+    assert set(found) == {EVERY_TREE, CLOSED_FORM}
+
+
 def test_loss_with_a_log_link_does_not_add_up_and_is_sampled() -> None:
     rows = rows_of(400, 1)
     rows["late"] = np.exp(rows["late"].clip(-2, 2))
@@ -128,7 +188,7 @@ def test_loss_with_a_log_link_does_not_add_up_and_is_sampled() -> None:
 
     found = attributions(case, numbers[:20], numbers[50:90], max_evaluations=2000)
 
-    assert found.method == SAMPLED
+    assert found.method == f"{SAMPLED}, since {NOT_ADDED}"
     assert_adds_up(found, 1e-10)
 
 
@@ -142,7 +202,8 @@ def test_generalised_linear_model_is_sampled_in_the_target_unit() -> None:
 
     found = attributions(case, numbers[:20], numbers[50:90], max_evaluations=2000)
 
-    assert (found.method, found.unit) == (SAMPLED, "target unit")
+    assert found.method == f"{SAMPLED}, since {NOT_ADDED}"
+    assert found.unit == "target unit"
 
 
 @pytest.mark.slow
@@ -234,8 +295,8 @@ def test_several_classes_explain_the_predicted_one(
 
     found = attributions(multiclass_case, rows, background, max_evaluations=2000)
 
-    own = multiclass_case.model.predict(rows).max(axis=1)
-    assert (found.method, found.unit) == (SAMPLED, "probability")
+    own = in_unit(multiclass_case.model.predict(rows), CLASS_LOG_ODDS).max(axis=1)
+    assert found.unit == CLASS_LOG_ODDS
     assert found.output == pytest.approx(own)
     assert_adds_up(found, 1e-10)
 

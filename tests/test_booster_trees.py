@@ -1,19 +1,23 @@
 """Trees read from LightGBM and XGBoost give the libraries' own margins."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from readiness.attributions import SAMPLED, attributions, shap_values
+from readiness.attribution_units import CLASS_LOG_ODDS, in_unit
+from readiness.attributions import NOT_ADDED, SAMPLED, attributions, shap_values
 from readiness.booster_trees import booster_trees
 from readiness.boosters import Booster, load_booster
 from readiness.case import Case, load_case
 from readiness.checks.stress._split_points import split_points
 from readiness.exact_attributions import EVERY_TREE
 from readiness.path_shapley import path_shapley
+from readiness.tree_shapley import trees_shapley
 from tests.cases import case_file
 from tests.shapley_games import brute_force
 
@@ -59,17 +63,21 @@ def categorical(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def fitted(kind: str, task: str, rows: pd.DataFrame, **options: Any) -> Booster:  # noqa: ANN401 (of the library)
+    options = {"n_estimators": 25} | options
+    model = maker_of(kind, task)(**options)
+    return of_model(model.fit(categorical(rows), targets_of(rows, task)))
+
+
+def maker_of(kind: str, task: str) -> Callable[..., Any]:
     makers = {
         ("lightgbm", False): lightgbm.LGBMClassifier,
         ("lightgbm", True): lightgbm.LGBMRegressor,
         ("xgboost", False): xgboost.XGBClassifier,
         ("xgboost", True): xgboost.XGBRegressor,
     }
-    options = {"n_estimators": 25, "n_jobs": 1, "random_state": 0} | options
-    options |= {"verbose": -1} if kind == "lightgbm" else {"enable_categorical": True}
+    quiet = {"verbose": -1} if kind == "lightgbm" else {"enable_categorical": True}
     maker = makers[kind, task == "regression"]
-    model = maker(**options).fit(categorical(rows), targets_of(rows, task))
-    return of_model(model)
+    return partial(maker, n_jobs=1, random_state=0, **quiet)
 
 
 def of_model(model: Any) -> Booster:  # noqa: ANN401 (an extra's estimator)
@@ -256,15 +264,90 @@ def test_attributions_equal_enumeration(kind: str, task: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_several_classes_are_explained_in_probability(kind: str) -> None:
+def test_several_classes_equal_enumeration_of_the_predicted_one(kind: str) -> None:
     booster = fitted(kind, "multiclass", rows_of(N, 1), n_estimators=3)
-    rows = rows_of(60, 3)
+    rows, background = new_rows()[17:25], rows_of(40, 3)
+
+    found = attributions(case_with(booster, "multiclass"), rows, background)
+
+    own = booster(rows).argmax(axis=1)
+    by_class = [
+        brute_force(
+            lambda frame, k=k: in_unit(booster(frame), CLASS_LOG_ODDS)[:, k],
+            rows,
+            background,
+        )
+        for k in range(3)
+    ]
+    exact = np.stack(by_class)[own, np.arange(len(rows))]
+    assert (found.method, found.unit) == (EVERY_TREE, CLASS_LOG_ODDS)
+    assert np.abs(found.values.to_numpy() - exact).max() < 1e-6
+    assert np.abs(found.base - found.background_output).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "why"),
+    [
+        ("lightgbm", {"linear_tree": True}, "its leaves are linear models"),
+        ("xgboost", {"booster": "dart"}, "its booster dart is no plain sum of trees"),
+        ("xgboost", {"booster": "gblinear"}, "its booster gblinear is no plain sum"),
+    ],
+)
+def test_model_without_an_exact_route_is_sampled_and_says_why(
+    kind: str, options: dict[str, Any], why: str
+) -> None:
+    rows = rows_of(N, 1)[["delay", "seats"]].fillna(0)
+    y = targets_of(rows_of(N, 1), "regression")
+    frame = rows.assign(late=y)
+    maker = maker_of(kind, "regression")
+    booster = of_model(maker(n_estimators=2, **options).fit(rows, y))
+    file = case_file("regression", data={"time": None, "entity": None})
+    case = load_case(file, frames={"reference": frame}, model=booster)
+
+    found = attributions(case, rows[:6], rows[20:60], max_evaluations=2000)
+
+    assert found.method.startswith(f"{SAMPLED}, since ")
+    assert why in found.method
+
+
+def test_planted_wrong_row_is_computed_again_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    booster = fitted("xgboost", "binary", rows_of(N, 1), n_estimators=3)
+    rows, background = new_rows()[17:57], rows_of(40, 3)
+    right = attributions(case_with(booster, "binary"), rows, background)
+
+    def wrong_in_one(*given: Any) -> tuple[np.ndarray, float]:  # noqa: ANN401 (as it came)
+        values, base = trees_shapley(*given)
+        values[7, 2] += 0.01
+        return values, base
+
+    monkeypatch.setattr("readiness.exact_attributions.trees_shapley", wrong_in_one)
+
+    found = attributions(case_with(booster, "binary"), rows, background)
+
+    assert (right.n_recomputed, found.n_recomputed) == (0, 1)
+    assert np.abs(found.values - right.values).to_numpy().max() < 1e-12
+
+
+def test_wrong_values_on_many_rows_end_the_route(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    booster = fitted("xgboost", "binary", rows_of(N, 1), n_estimators=3)
+    rows, background = new_rows()[17:57], rows_of(40, 3)
+
+    def wrong(*given: Any) -> tuple[np.ndarray, float]:  # noqa: ANN401 (as it came)
+        values, base = trees_shapley(*given)
+        return values + 0.01, base
+
+    monkeypatch.setattr("readiness.exact_attributions.trees_shapley", wrong)
 
     found = attributions(
-        case_with(booster, "multiclass"), rows[:6], rows[20:], max_evaluations=2000
+        case_with(booster, "binary"), rows, background, max_evaluations=2000
     )
 
-    assert (found.method, found.unit) == (SAMPLED, "probability")
+    assert found.method == f"{SAMPLED}, since {NOT_ADDED}"
+    assert found.n_recomputed == 0
 
 
 def test_trees_that_give_another_margin_are_not_used() -> None:
@@ -280,7 +363,7 @@ def test_trees_that_give_another_margin_are_not_used() -> None:
 
     found = attributions(case, rows[:6], rows[20:], max_evaluations=2000)
 
-    assert found.method == SAMPLED
+    assert found.method.startswith(f"{SAMPLED}, since its trees give another")
 
 
 def test_log_link_is_not_said_to_add_up_to_the_target() -> None:
@@ -298,7 +381,8 @@ def test_log_link_is_not_said_to_add_up_to_the_target() -> None:
         case_with(booster, "regression"), rows[:6], rows[20:], max_evaluations=2000
     )
 
-    assert (found.method, found.unit) == (SAMPLED, "target unit")
+    assert found.method == f"{SAMPLED}, since {NOT_ADDED}"
+    assert found.unit == "target unit"
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -68,7 +68,7 @@ def test_sum_of_stumps_has_the_linear_closed_form_in_both_games() -> None:
     X = rng.normal(size=(900, 3))
     model = HistGradientBoostingRegressor(max_iter=20, max_leaf_nodes=2)
     model.fit(X, X @ [2.0, -1.0, 0.5])
-    trees, _ = boosted_trees(model)
+    (trees,), _ = boosted_trees(model)
 
     values, base = trees_shapley(trees, X[:50], X, np.arange(3))
     by_path, start = path_shapley(trees, X[:50], np.arange(3))
@@ -85,7 +85,7 @@ def test_sum_of_stumps_has_the_linear_closed_form_in_both_games() -> None:
 @pytest.mark.parametrize("n_leaves", [31, 100])
 def test_values_by_path_equal_enumeration(n_leaves: int) -> None:
     model, X = fitted_regressor(8, n_leaves)
-    trees, constant = boosted_trees(model)
+    (trees,), (constant,) = boosted_trees(model)
 
     values, base = path_shapley(trees, X[:3], np.arange(8))
 
@@ -98,7 +98,7 @@ def test_values_by_path_equal_enumeration(n_leaves: int) -> None:
 
 def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     model, X = fitted_regressor(5, 31)
-    trees, _ = boosted_trees(model)
+    (trees,), _ = boosted_trees(model)
     whole, base = path_shapley(trees, X[:100], np.arange(5))
     monkeypatch.setattr("readiness.tree_shapley.BLOCK", 30)
 
@@ -171,7 +171,7 @@ def fitted_regressor(n_columns: int, n_leaves: int) -> tuple[object, np.ndarray]
 
 def test_boosted_trees_with_missing_values_equal_enumeration() -> None:
     model, X = fitted_regressor(5, 31)
-    trees, constant = boosted_trees(model)
+    (trees,), (constant,) = boosted_trees(model)
 
     values, base = trees_shapley(trees, X[:6], X[100:140], np.arange(5))
 
@@ -195,7 +195,7 @@ def test_value_equal_to_a_threshold_goes_left_unlike_in_shap() -> None:
     X = np.repeat([[0.3, 1.0], [0.7, np.nan], [0.9, 2.0]], 300, axis=0)
     model.fit(X, np.repeat([0.0, 0.0, 1.0], 300))
     model._predictors[0][0].nodes["num_threshold"][0] = 0.7  # noqa: SLF001 (no public way)
-    trees, constant = boosted_trees(model)
+    (trees,), (constant,) = boosted_trees(model)
     rows, background = X[[0, 300, 600]], X[[0, 899]]
 
     values, base = trees_shapley(trees, rows, background, np.arange(2))
@@ -216,7 +216,7 @@ def test_value_equal_to_a_threshold_goes_left_unlike_in_shap() -> None:
 
 def test_deep_paths_over_many_columns_add_up() -> None:
     model, X = fitted_regressor(12, 100)
-    trees, constant = boosted_trees(model)
+    (trees,), (constant,) = boosted_trees(model)
 
     values, base = trees_shapley(trees, X[:50], X[100:400], np.arange(12))
 
@@ -230,7 +230,7 @@ def test_native_categories_known_and_unknown_equal_enumeration() -> None:
     y = np.isin(X[:, 0], [1, 4, 7]) * X[:, 1] > 0.3
     model = HistGradientBoostingClassifier(max_iter=15, categorical_features=[0])
     model.fit(X, y)
-    trees, _ = boosted_trees(model)
+    (trees,), _ = boosted_trees(model)
     rows, background = X[:5].copy(), X[50:90].copy()
     rows[0, 0], background[0, 0], background[1, 0] = 77, 99, np.nan
 

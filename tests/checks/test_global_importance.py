@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from readiness.attribution_units import CLASS_LOG_ODDS
 from readiness.case import Case, load_case
 from readiness.checks.explainability import rank_stability
 from readiness.checks.explainability._explained import explained
@@ -186,7 +187,7 @@ def test_every_task_is_measured(binary_case: Case, multiclass_case: Case) -> Non
         for case in (binary_case, multiclass_case)
     }
 
-    assert units == {"log-odds", "probability"}
+    assert units == {"log-odds", CLASS_LOG_ODDS}
 
 
 def test_same_rows_in_another_order_give_the_same_numbers() -> None:

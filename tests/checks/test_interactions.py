@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
 
+from readiness.attribution_units import CLASS_LOG_ODDS
 from readiness.case import Case, load_case
 from readiness.checks.explainability._interplay import Grid, together
 from readiness.checks.explainability._pair_view import alt, draw
@@ -295,7 +296,7 @@ def test_several_classes_are_measured(multiclass_case: Case) -> None:
 
     found = measure(multiclass_case, small)
 
-    assert found.tables["pairs"]["unit"].eq("probability").all()
+    assert found.tables["pairs"]["unit"].eq(CLASS_LOG_ODDS).all()
     assert found.summary["value"].between(0, 1).all()
 
 

@@ -209,12 +209,11 @@ def test_without_labels_there_are_no_worst_errors() -> None:
     assert set(table["why"]) == {NEAREST}
 
 
-def test_sampled_reasons_have_intervals_and_no_share_of_changes(
-    multiclass_case: Case,
-) -> None:
+def test_sampled_reasons_have_intervals_and_no_share_of_changes() -> None:
+    case = case_of(lambda one: one["x"] * one["z"], {"x": 0.1})
     small = Options(values={**SMALL.values, "rows": 40, "evaluations": 20_000})
 
-    found = measure(multiclass_case, small)
+    found = measure(case, small)
 
     assert found.summary["reason"].tolist() == [Reason.NOT_MEASURED]
     reasons = found.tables["reasons"]

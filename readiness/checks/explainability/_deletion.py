@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from readiness.attribution_units import in_unit
 from readiness.case import Case
 from readiness.checks.explainability._loss_games import by_class
 from readiness.scoring import score_frame
@@ -16,7 +17,6 @@ BEST, RANDOM = "best list found by trying", "columns drawn by lot"
 Bools = NDArray[np.bool_]
 BATCH_ROWS = 60_000  # rows per call to the model: bounds memory
 MOST_TRIED = 20  # columns that a list found by trying is made of
-SMALLEST = 1e-12  # probability: log-odds are finite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +31,7 @@ class Game:
     donors : ndarray of int, shape (n, m)
         Places in the pool of the m background rows each row draws on.
     unit : str
-        Of the attributions: ``"log-odds"`` turns probabilities into log-odds.
+        Of the attributions: scores are turned into it.
     """
 
     case: Case
@@ -46,12 +46,7 @@ class Game:
 
     def said(self, frame: pd.DataFrame) -> Floats:
         """Return what the model says in the unit of the attributions."""
-        scores = by_class(self.case, score_frame(self.case, frame))
-        if self.unit != "log-odds":
-            return scores
-        inside = np.clip(scores, SMALLEST, 1 - SMALLEST)
-        odds: Floats = np.log(inside / (1 - inside))
-        return odds
+        return in_unit(by_class(self.case, score_frame(self.case, frame)), self.unit)
 
     def gaps(self, sets: Bools) -> Floats:
         """Return the mean size of the change when sets of columns are replaced.

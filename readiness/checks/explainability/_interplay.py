@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from readiness.attribution_units import in_unit
 from readiness.case import Case
 from readiness.scoring import score_frame
 from readiness.stats import (
@@ -17,7 +18,6 @@ from readiness.stats import (
     clustered_interval,
 )
 
-NEAR_CERTAIN = 1e-15  # probabilities nearer to 0 or 1 are taken as this near
 ROUNDING = 1e-12  # H² up to which the parts differ by rounding alone
 N_DRAWS = 2000
 
@@ -36,7 +36,7 @@ class Grid:
     weight, other_weight : ndarray of shapes (n,) and (m,)
         Of the rows and of the others, each with mean one.
     unit : str
-        ``"log-odds"``: probabilities are turned into log-odds.
+        Of the attributions: scores are turned into it.
     target : ndarray of int, shape (n,), or None
         Class that the model predicts for each row, where there are several.
     """
@@ -65,24 +65,18 @@ class Grid:
             else self.others[name].array.take(other)
             for name in self.rows.columns
         }
-        said = by_class(self.case, score_frame(self.case, pd.DataFrame(columns)))
+        said = self._said(pd.DataFrame(columns))
         if self.target is not None:
             said = said[np.arange(n * m), np.repeat(self.target, m)]
-        return self._in_unit(said).reshape(n, m)
+        return said.reshape(n, m)
 
     def unknown(self) -> Floats:
         """Return the output of the others alone, (1, m) or (n, m) by class."""
-        said = by_class(self.case, score_frame(self.case, self.others))
-        if self.target is not None:
-            return self._in_unit(said[:, self.target].T)
-        return self._in_unit(said)[None]
+        said = self._said(self.others)
+        return said[None] if self.target is None else said[:, self.target].T
 
-    def _in_unit(self, said: Floats) -> Floats:
-        if self.unit != "log-odds":
-            return said
-        p = np.clip(said, NEAR_CERTAIN, 1 - NEAR_CERTAIN)
-        found: Floats = np.log(p) - np.log1p(-p)
-        return found
+    def _said(self, frame: pd.DataFrame) -> Floats:
+        return in_unit(by_class(self.case, score_frame(self.case, frame)), self.unit)
 
 
 def by_class(case: Case, said: Floats) -> Floats:
