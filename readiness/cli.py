@@ -79,16 +79,17 @@ def init(**values: object) -> int:
 @click.option("--seed", type=int, default=7, show_default=True)
 @click.option("--cluster", help="A Dask scheduler, tcp://host:port; or local.")
 @click.option("--strict", is_flag=True, help="Refuse untested package versions.")
+@click.option("--notify", type=ANY_PATH, help="Write a summary for people to FILE.")
+@click.option("--webhook", help="env:NAME: post the headline to the address there.")
 @click.option("--resume", type=ANY_PATH, help="A failed run: do what it left undone.")
 @click.option("--no-overlap", is_flag=True, help="Leave if a run of it is at work.")
 def run(case: Path, only: str, **values: object) -> int:
     """Review the model that the case file CASE describes, or run a plan."""
-    from readiness.progress import show_progress  # noqa: PLC0415 (heavy)
-    from readiness.runner import run_review  # noqa: PLC0415 (heavy)
+    from readiness.announce import reviewed  # noqa: PLC0415 (heavy)
 
     given = {name: value for name, value in values.items() if value is not None}
     dimensions = [part.strip() for part in only.split(",") if part.strip()]
-    summary = run_review(case, only=dimensions, progress=show_progress(), **given)  # type: ignore[arg-type]  # click checked the types
+    summary = reviewed(case, say=_note, only=dimensions, **given)  # type: ignore[arg-type]  # click checked the types
     code = tell(summary)
     unmet = _remind(Path(str(values["out"])), summary)
     return code or _leave_unmet(unmet)
@@ -255,7 +256,7 @@ def _remind(out: Path, summary: "RunSummary") -> Reason | None:
 
     lines, unmet = meeting.after_run(out, summary.run_id)
     for line in lines:
-        click.echo(f"note: {line}", err=True)
+        _note(line)
     return unmet
 
 
@@ -268,6 +269,10 @@ def _leave_unmet(unmet: Reason | None) -> int:
         return EXIT_OVERDUE
     complain(unmet, "The run passed; whether a condition is overdue is not known.")
     return EXIT_ERROR
+
+
+def _note(line: str) -> None:
+    click.echo(f"note: {line}", err=True)
 
 
 def _leave_on_signals() -> None:
