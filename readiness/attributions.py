@@ -30,7 +30,7 @@ from readiness.exact_attributions import (
     unit_of,
 )
 from readiness.scoring import score_frame
-from readiness.shapley import MIN_PAIRS, sampled_shapley
+from readiness.shapley import MIN_PAIRS, SECONDS, Sampled, sampled_shapley
 from readiness.stats import Floats
 
 SHAP_MODELS = (
@@ -62,6 +62,7 @@ def attributions(
     *,
     seed: int = 7,
     max_evaluations: int = EVALUATIONS,
+    max_seconds: float = SECONDS,
 ) -> Attributions:
     """Return attributions of the model's raw columns.
 
@@ -77,6 +78,8 @@ def attributions(
         Seed of the sampler.
     max_evaluations : int
         Most rows the sampler gives to the model.
+    max_seconds : float
+        Longest time of its draws.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def attributions(
     Raises
     ------
     NotAssessedError
-        With reason NO_RESCORING where the model is a column of predictions.
+        With reason NO_RESCORING where the model is a column of predictions,
+        NOT_MEASURED where the sampler would not end in `max_seconds`.
 
     Notes
     -----
@@ -105,7 +109,13 @@ def attributions(
     task = replace(task, said=said)
     found = _exact(task)
     if isinstance(found, str):
-        found = _sampled(task, seed, max_evaluations, found)
+        draw = partial(
+            sampled_shapley,
+            rng=np.random.default_rng(seed),
+            max_evaluations=max_evaluations,
+            max_seconds=max_seconds,
+        )
+        found = _sampled(task, draw, found)
     return replace(
         found,
         n_scored=found.n_scored + len(said),
@@ -206,16 +216,14 @@ def shap_values(
     return np.asarray(values), np.ravel(explainer.expected_value)
 
 
-def _sampled(task: Task, seed: int, max_evaluations: int, why: str) -> Attributions:
+def _sampled(task: Task, draw: Callable[..., Sampled], why: str) -> Attributions:
     per_row = 2 * MIN_PAIRS * max(task.rows.shape[1] - 1, 1)
     affordable = max(SAMPLER_WORK // per_row, SAMPLER_MIN_ROWS)
     kept, _ = task.first(affordable, len(task.background))
-    found = sampled_shapley(
+    found = draw(
         lambda frame: _by_class(task.case, score_frame(task.case, frame)),
         kept.rows,
         kept.background,
-        rng=np.random.default_rng(seed),
-        max_evaluations=max_evaluations,
     )
     n_rows = len(kept.rows)
     output, others = kept.said[:n_rows], kept.said[n_rows:].mean(axis=0)

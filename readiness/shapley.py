@@ -1,17 +1,21 @@
 """Sampled Shapley values of any model, on the raw columns people know."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from readiness.errors import NotAssessedError
 from readiness.stats import Floats, Ints, student_quantile
 
 Predict = Callable[[pd.DataFrame], Floats]
 
 MIN_PAIRS = 10  # below this, intervals from replicates are too narrow (METHODS 3.1)
 PAIRS_PER_LOOK = 5
+PROBE_ROWS = 100  # scored once more, to tell how long a row takes
+SECONDS = 600.0  # what the draws of one explanation may take
 BATCH_ROWS = 60_000  # composite rows per call to the model: bounds memory
 
 
@@ -52,6 +56,7 @@ def sampled_shapley(
     rng: np.random.Generator,
     precision: float = 0.05,
     max_evaluations: int = 1_500_000,
+    max_seconds: float = SECONDS,
 ) -> Sampled:
     """Return Shapley values of the game "columns not known come from the background".
 
@@ -69,10 +74,19 @@ def sampled_shapley(
         below this share of the largest mean size.
     max_evaluations : int
         Draws end here at the latest, but never before ten pairs.
+    max_seconds : float
+        Wall time of the draws. It never decides how many there are, so the same
+        inputs give the same numbers on any machine.
 
     Returns
     -------
     Sampled
+
+    Raises
+    ------
+    NotAssessedError
+        NOT_MEASURED before the first draw when ten pairs would take longer than
+        `max_seconds`, and after a pair when the draws have.
 
     Notes
     -----
@@ -98,7 +112,10 @@ def sampled_shapley(
     draws: list[Floats] = []
     drawn_outputs: list[Floats] = []
     per_pair = 2 * n_rows * (n_columns - 1)
-    evaluations = len(pool)
+    evaluations = len(pool) + _require_time(
+        predict, pool, MIN_PAIRS * per_pair, max_seconds
+    )
+    began = time.perf_counter()
     while True:
         picks = rng.integers(len(background), size=n_rows)
         ranks = np.argsort(rng.random((n_rows, n_columns)), axis=1)
@@ -107,6 +124,7 @@ def sampled_shapley(
         draws.append((forward + backward) / 2)
         drawn_outputs.append(game.background_output(picks))
         evaluations += per_pair
+        _require_time_left(time.perf_counter() - began, len(draws), max_seconds)
         if len(draws) < MIN_PAIRS or len(draws) % PAIRS_PER_LOOK:
             continue
         found = _summarise(np.stack(draws), np.stack(drawn_outputs), base)
@@ -123,6 +141,37 @@ def sampled_shapley(
         n_evaluations=evaluations,
         precise=precise,
     )
+
+
+def _require_time(
+    predict: Predict, pool: pd.DataFrame, n_needed: int, max_seconds: float
+) -> int:
+    """Return the rows scored to tell that the least number of draws has time.
+
+    The model has scored the pool before, so what it loads at first is not counted.
+    """
+    probe = pool.iloc[:PROBE_ROWS]
+    began = time.perf_counter()
+    predict(probe)
+    expected = (time.perf_counter() - began) / len(probe) * n_needed
+    if expected > max_seconds:
+        msg = (
+            f"{MIN_PAIRS} pairs of orders need {n_needed:,} more rows of the model, "
+            f"about {expected:,.0f} s; an explanation may take {max_seconds:,.0f} s. "
+            "Explain fewer rows, or let the model score faster."
+        )
+        raise NotAssessedError(msg)
+    return len(probe)
+
+
+def _require_time_left(spent: float, n_pairs: int, max_seconds: float) -> None:
+    if spent > max_seconds:
+        msg = (
+            f"An explanation may take {max_seconds:,.0f} s; {n_pairs} pairs of orders "
+            f"took {spent:,.0f} s and were not precise yet. Lower the option "
+            "evaluations, or explain fewer rows."
+        )
+        raise NotAssessedError(msg)
 
 
 def sampling_error(values: Floats, se: Floats, crossed: Floats) -> Floats:

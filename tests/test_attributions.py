@@ -1,4 +1,5 @@
 import sys
+import time
 
 import numpy as np
 import pandas as pd
@@ -151,7 +152,13 @@ def test_probability_is_the_unit_of_the_same_tree_known_only_as_a_function() -> 
         file, frames={"reference": rows}, model=lambda frame: say(frame)[:, 1]
     )
 
-    inside, found = explained(case), explained(outside)
+    inside = explained(case)
+    found = attributions(
+        outside,
+        rows_of(8, 2)[COLUMNS],
+        rows_of(60, 3)[COLUMNS],
+        max_evaluations=1500,
+    )
 
     exact = exact_values(lambda frame: say(frame)[:, 1])
     assert (inside.unit, found.unit) == ("log-odds", "probability")
@@ -349,6 +356,22 @@ def test_function_is_sampled_and_its_calls_are_counted() -> None:
     assert (found.method, found.unit) == (SAMPLED, "probability")
     assert found.n_pairs >= 10
     assert spent.calls == found.n_scored
+
+
+def test_function_that_sleeps_is_not_assessed_in_its_budget() -> None:
+    def sleeping(frame: pd.DataFrame) -> np.ndarray:
+        time.sleep(0.003 * len(frame))
+        return score(frame)
+
+    case = in_memory_case("binary", sleeping)
+    frame = case.table("reference").take(np.arange(60), case.features)
+    began = time.perf_counter()
+
+    with pytest.raises(NotAssessedError, match="an explanation may take 1 s") as raised:
+        attributions(case, frame[:20], frame[20:], max_seconds=1.0)
+
+    assert raised.value.code is Reason.NOT_MEASURED
+    assert time.perf_counter() - began < 5  # 0.5 s of scoring; the draws take 1.2 s
 
 
 def in_memory_case(task: str, model: object) -> Case:

@@ -1,8 +1,11 @@
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from readiness.errors import NotAssessedError, Reason
 from readiness.shapley import sampled_shapley, sampling_error
 from tests.shapley_games import brute_force
 
@@ -134,8 +137,68 @@ def test_draws_end_at_the_budget_and_say_so() -> None:
     )
 
     assert not found.precise
-    assert found.n_pairs == 25  # 60 + 25 pairs of 180 rows; five more would be 5,460
+    # 60 rows twice and 25 pairs of 180 rows; five more would be 5,520.
+    assert found.n_pairs == 25
     assert found.n_evaluations <= 5000
+
+
+class Clock:
+    """Time that only a model's work moves on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr("readiness.shapley.time.perf_counter", lambda: self.now)
+
+    def model(self, seconds_of: object) -> object:
+        """Return a model that takes ``seconds_of(call, rows)``."""
+        calls = itertools.count(1)
+
+        def predict(frame: pd.DataFrame) -> np.ndarray:
+            self.now += seconds_of(next(calls), len(frame))
+            return curved(frame)
+
+        return predict
+
+
+def drawn(model: object, *, max_seconds: float) -> None:
+    rng = np.random.default_rng(0)
+    sampled_shapley(model, table(10, 1), table(10, 2), rng=rng, max_seconds=max_seconds)
+
+
+def test_model_too_slow_for_ten_pairs_ends_before_the_first_draw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    slow = clock.model(lambda _, n_rows: 0.01 * n_rows)
+
+    with pytest.raises(NotAssessedError, match=r"need 600 more rows .* 6 s") as raised:
+        drawn(slow, max_seconds=5.0)
+
+    assert raised.value.code is Reason.NOT_MEASURED
+    assert clock.now == pytest.approx(0.4)  # 20 rows, twice
+
+
+def test_start_of_a_model_is_not_taken_for_its_speed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    loading = clock.model(lambda call, n_rows: 0.0001 * n_rows + 60 * (call == 1))
+
+    drawn(loading, max_seconds=5.0)
+
+    assert clock.now > 60
+
+
+def test_model_that_becomes_slow_ends_after_a_pair(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = Clock(monkeypatch)
+    ageing = clock.model(lambda call, _: 3.0 * (call > 4))
+
+    with pytest.raises(NotAssessedError, match=r"5 s; 2 pairs .* Lower .* evaluations"):
+        drawn(ageing, max_seconds=5.0)
+
+    assert clock.now == pytest.approx(6.0)
 
 
 def test_constant_model_gives_nothing_to_any_column() -> None:

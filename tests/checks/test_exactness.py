@@ -32,7 +32,7 @@ def test_linear_model_is_exact(linear: Measurement) -> None:
     assert linear.summary["n_rows"].tolist() == [60, 80]
 
 
-def test_sampled_explanation_of_several_classes_adds_up(
+def test_explanation_of_several_classes_adds_up(
     multiclass_case: Case,
 ) -> None:
     found = measure(multiclass_case, Options(values={**SMALL.values, "rows": 20}))
@@ -63,6 +63,19 @@ def test_one_wrong_row_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert value_of(found, "additivity_error") == pytest.approx(0.01)
     assert value_of(found, "base_value_error") < 1e-12
+
+
+def test_rows_computed_again_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = _explained.attributions
+    monkeypatch.setattr(
+        _explained,
+        "attributions",
+        lambda *args, **settings: replace(honest(*args, **settings), n_recomputed=2),
+    )
+
+    found = measure(small_case("binary"), SMALL)
+
+    assert "2 of them did not add up at first" in found.notes[0]
 
 
 def test_start_from_other_rows_is_found_although_sums_add_up(

@@ -75,6 +75,11 @@ def measure(case: Case, options: Options) -> Measurement:
         f"{n_rows:,} rows were explained against {found.n_background:,} others "
         f"({found.method}, in {found.unit})."
     )
+    if found.n_recomputed:
+        note += (
+            f" {found.n_recomputed:,} of them did not add up at first and were "
+            "computed again, pair by pair."
+        )
     return Measurement(
         summary=summary,
         tables={"errors": _quantiles(errors, unit)},
