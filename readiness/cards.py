@@ -162,8 +162,10 @@ def _table(findings: Sequence[Finding], caption: str, blocks: str) -> Markup:
     left_out = len(findings) - MAX_FINDINGS
     note = f"{left_out:,} more findings are in results.json." if left_out > 0 else ""
     return html(
-        '<div class="rd-scroll"><table class="rd-table rd-findings"><caption>{}'
-        "</caption><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+        '<div class="rd-scroll" role="group" aria-label="{}" tabindex="0">'
+        '<table class="rd-table rd-findings"><caption>{}</caption>'
+        "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+        caption,
         caption,
         join(html('<th scope="col">{}</th>', heading) for heading in HEADINGS),
         join(_row(one, blocks) for one in findings[:MAX_FINDINGS]),

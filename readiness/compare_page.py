@@ -1,4 +1,4 @@
-"""SHOW: the comparison of two runs as one page that runs nothing."""
+"""SHOW: the comparison of two runs as one page."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -39,7 +39,7 @@ SECTIONS = {
 
 
 def compare_page(comparison: Comparison) -> str:
-    """Return the comparison as one page in house style, which runs nothing."""
+    """Return the comparison as one page in house style, which fetches nothing."""
     look, shape = LOOKS.get(comparison.found, UNDECIDED_LOOK)
     apart = differences(comparison.before, comparison.after)
     return render_page(

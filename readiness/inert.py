@@ -1,14 +1,14 @@
-"""Whether a page is inert: it runs nothing and fetches nothing."""
+"""Whether a page is inert: it fetches nothing, and runs our one script at most."""
 
+import base64
+import hashlib
 import re
+from functools import cache
 from html.parser import HTMLParser
 
 from readiness.errors import RunError
+from readiness.shipped import shipped
 
-CSP = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; font-src data:; "
-    "base-uri 'none'; form-action 'none'"
-)
 BANNED = re.compile(
     "script|iframe|frame|object|embed|applet|link|base|form|input|button|svg|math|"
     "audio|video|source|track|portal|template|noscript"
@@ -29,38 +29,70 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.problem = ""
-        self.style = False
+        self.inside = ""
+        self.scripts: list[str] = []
         self.tags: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.style = tag == "style"
+        self.inside = tag
+        if tag == "script" and not attrs:
+            self.scripts.append("")
+            return
         if len(self.tags) < N_FIRST_TAGS:
             self.tags.append((tag, dict(attrs)))
         if not self.problem:
             self.problem = _tag_problem(tag, dict(attrs))
 
     def handle_data(self, data: str) -> None:
-        if self.style and not self.problem and FETCHING_STYLE.search(data):
+        if self.inside == "script" and self.scripts:
+            self.scripts[-1] += data
+        if self.inside == "style" and not self.problem and FETCHING_STYLE.search(data):
             self.problem = "a style sheet that fetches"
+
+    def handle_endtag(self, tag: str) -> None:
+        del tag
+        self.inside = ""
+
+
+@cache
+def table_script() -> str:
+    """Return the one script of the pages: it sorts and filters their tables."""
+    path = shipped("templates") / "readiness" / "static" / "tables.js"
+    return path.read_text("utf-8")
+
+
+@cache
+def content_policy() -> str:
+    """Return the policy of every page: our script by its hash, and nothing else."""
+    digest = base64.b64encode(hashlib.sha256(table_script().encode()).digest())
+    return (
+        f"default-src 'none'; script-src 'sha256-{digest.decode()}'; img-src data:; "
+        "style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
+        "form-action 'none'"
+    )
 
 
 def problem_of(html: str) -> str:
-    """Return the first thing in `html` that is not inert; empty when all is well."""
-    return _read(html).problem
+    """Return the first thing in a piece that is not inert; empty when all is well."""
+    reader = _read(html)
+    return reader.problem or ("a script element" if reader.scripts else "")
 
 
 def assert_inert(html: str) -> None:
-    """Raise unless a whole page runs nothing, fetches nothing and says so first.
+    """Raise unless a whole page fetches nothing, runs only ours and says so first.
 
     Raises
     ------
     RunError
-        When the page holds a script, an event handler, an outside address or an
-        image without description, or the content policy is not first in its head.
+        When the page holds a script besides ours (or ours twice), an event handler,
+        an outside address or an image without description, or the content policy is
+        not first in its head.
     """
     reader = _read(html)
     problem = reader.problem
-    policy = {"http-equiv": "Content-Security-Policy", "content": CSP}
+    if not problem and reader.scripts not in ([], [table_script()]):
+        problem = "a script element"
+    policy = {"http-equiv": "Content-Security-Policy", "content": content_policy()}
     if not problem and reader.tags[1:] != [("head", {}), ("meta", policy)]:
         problem = "no content policy at its start"
     if problem:

@@ -153,8 +153,10 @@ def table_html(
         for row in rows
     )
     return html(
-        '<div class="rd-scroll"><table class="rd-table"><caption>{}</caption>'
+        '<div class="rd-scroll" role="group" aria-label="{}" tabindex="0">'
+        '<table class="rd-table"><caption>{}</caption>'
         "<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>{}",
+        caption,
         caption,
         head,
         body,

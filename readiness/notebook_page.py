@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from readiness.cards import blocks_called
 from readiness.contents import with_contents
-from readiness.inert import problem_of
+from readiness.inert import content_policy, problem_of, table_script
 from readiness.markup import escape, html, join
 from readiness.result import CheckResult
 from readiness.shipped import shipped
@@ -96,7 +96,12 @@ def render(
     outputs, because it reads every page a second time with a slow parser.
     """
     slim, pieces = _slim(notebook, run, name)
-    resources = {"metadata": {"name": name}, "navigation": navigation}
+    resources = {
+        "metadata": {"name": name},
+        "navigation": navigation,
+        "csp": content_policy(),
+        "script": table_script(),
+    }
     page, _ = exporter.from_notebook_node(slim, resources=resources)
     head, opening, rest = page.partition("<main")
     tag, _, body = rest.partition(">")

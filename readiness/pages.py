@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from readiness import __version__
-from readiness.inert import CSP, assert_inert
+from readiness.inert import assert_inert, content_policy, table_script
 from readiness.notebook_page import Rendered, Run, make_exporter, render
 from readiness.result import CheckResult, Finding, Status, result_from_dict
 from readiness.shipped import shipped
@@ -77,7 +77,7 @@ def render_page(template: str, **names: Any) -> str:  # noqa: ANN401 (what templ
         When it would not be inert.
     """
     page = _environment().get_template(template)
-    text = str(page.render(csp=CSP, style=_style(), readiness=__version__, **names))
+    text = str(page.render(**_shell(), readiness=__version__, **names))
     assert_inert(text)
     return text
 
@@ -114,7 +114,7 @@ def _page(template: str, results: Mapping[str, Any], link: Link, **more: Any) ->
     environment.filters["place"] = place
     return str(
         environment.get_template(template).render(
-            **view(results, link), csp=CSP, style=_style(), linked=not inside, **more
+            **view(results, link), **_shell(), linked=not inside, **more
         )
     )
 
@@ -122,6 +122,12 @@ def _page(template: str, results: Mapping[str, Any], link: Link, **more: Any) ->
 def _navigation(results: Mapping[str, Any], name: str) -> Markup:
     macros: Any = _environment().get_template("macros.html.j2").module
     return Markup(macros.navigation(results, name))  # noqa: S704 (a template of ours)
+
+
+def _shell() -> dict[str, object]:
+    """Return what stands once in every page: policy, style and script."""
+    script = Markup(table_script())  # noqa: S704 (a file of ours)
+    return {"csp": content_policy(), "style": _style(), "script": script}
 
 
 @cache
@@ -149,6 +155,7 @@ def _environment() -> Any:  # noqa: ANN401 (jinja2's own type hides its filters)
         "moment": _moment,
         "number": number,
         "one_per_limit": _one_per_limit,
+        "percent": _percent,
         "plain": printable,
         "reason": reason_words,
         "short_hash": _short_hash,
@@ -176,6 +183,10 @@ def _thousands(count: int | None) -> str:
 
 def _short_hash(text: str | None) -> str:
     return printable(text or "no hash")[:12]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _left_out(reasons: Mapping[str, int]) -> str:

@@ -17,7 +17,18 @@ from readiness.words import (
 )
 
 MAX_ALIKE = 3
+MARGIN = 0.12  # of a scale's length, left and right of what is on it
 Link = Callable[[str, str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Where value, interval and limit lie on a line, each as a share of its length."""
+
+    value: float
+    low: float
+    high: float
+    limit: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,22 +39,34 @@ class Line:
     ----------
     status, waived : Status, bool
         Of the finding.
-    subject, said : str
-        What was measured, and what came out, in words.
-    why : tuple of str
-        Sentences: whose limit, for what reason, and what would settle it.
+    subject, value, interval, limit : str
+        What was measured, what came out, and what it is held against, in words.
+    said : str
+        Instead of a value: why there is none, or what stands for many lines.
+    set_by, why : str
+        Whose limit it is, and for what reason.
+    settle : str
+        What would settle it, or what an answer would take; may be empty.
+    scale : Scale or None
+        The same numbers as a picture.
     code, title, link : str
         The check and its place.
     """
 
     status: Status
-    waived: bool
     subject: str
-    said: str
-    why: tuple[str, ...]
     code: str
     title: str
     link: str
+    waived: bool = False
+    value: str = ""
+    interval: str = ""
+    limit: str = ""
+    said: str = ""
+    set_by: str = ""
+    why: str = ""
+    settle: str = ""
+    scale: Scale | None = None
 
 
 def finding_lines(
@@ -73,21 +96,44 @@ def finding_lines(
     return tuple(lines)
 
 
+def scale_of(one: Finding) -> Scale | None:
+    """Return where a finding's numbers lie on a line; None without a length.
+
+    A limit is part of the line, so its distance from the interval can be seen.
+    """
+    if one.value is None or one.censored:
+        return None
+    low = one.value if one.ci_low is None else one.ci_low
+    high = one.value if one.ci_high is None else one.ci_high
+    marks = [low, high, one.value, *([one.limit] if one.limit is not None else [])]
+    length = max(marks) - min(marks)
+    if not 0 < length < float("inf"):
+        return None
+
+    def place(mark: float) -> float:
+        return MARGIN + (1 - 2 * MARGIN) * (mark - min(marks)) / length
+
+    limit = None if one.limit is None else place(one.limit)
+    return Scale(value=place(one.value), low=place(low), high=place(high), limit=limit)
+
+
 def _line(check: CheckResult, one: Finding, blocks: str, link: Link) -> Line:
-    subject = metric_words(one.metric)
-    if one.group:
-        subject += f", {group_words(one.group, one.metric)}"
-    why = [f"{one.limit_reason}" if one.limit_reason else ""]
+    settle = ""
     if one.status is Status.INCONCLUSIVE:
-        why += [reason_words(one.reason), settle_words(one, blocks)]
-    interval = interval_words(one)
-    said = f"{value_words(one)} ({interval})" if interval else value_words(one)
+        settle = f"{reason_words(one.reason)} {settle_words(one, blocks)}".strip()
+    elif one.status is Status.NOT_ASSESSED:
+        settle = f"{reason_words(one.reason)} {takes_words(one.reason)}".strip()
     return Line(
         status=one.status,
         waived=one.waived,
-        subject=capital(subject),
-        said=f"{said}; the limit is {limit_words(one)}, set by {one.limit_set_by}.",
-        why=tuple(filter(None, why)),
+        subject=subject_of(one),
+        value=value_words(one),
+        interval=interval_words(one),
+        limit=limit_words(one),
+        set_by=one.limit_set_by or "",
+        why=one.limit_reason or "",
+        settle=settle,
+        scale=scale_of(one),
         code=check.code,
         title=check.title,
         link=link(check.notebook, check.code),
@@ -99,8 +145,7 @@ def _rest(check: CheckResult, one: Finding, n_more: int, link: Link) -> Line:
         status=one.status,
         waived=one.waived,
         subject=f"{n_more:,} more of {metric_words(one.metric)}",
-        said="in the same state.",
-        why=(),
+        said="in the same state",
         code=check.code,
         title=check.title,
         link=link(check.notebook, check.code),
@@ -112,17 +157,13 @@ def open_lines(checks: Sequence[CheckResult], link: Link) -> tuple[Line, ...]:
     lines = []
     for check in checks:
         if check.reason is not None:
-            lines.append(_open(check, check.reason, check.title, link))
+            lines.append(_open(check, check.reason, capital(check.title), link))
             continue
         open_ones = [one for one in check.findings if _is_open(one)]
         for reason, n_open in Counter(one.reason for one in open_ones).items():
             first = next(one for one in open_ones if one.reason == reason)
-            subject = metric_words(first.metric)
-            subject += (
-                f", {group_words(first.group, first.metric)}" if first.group else ""
-            )
-            subject += f" and {n_open - 1:,} more" if n_open > 1 else ""
-            lines.append(_open(check, reason, capital(subject), link))
+            more = f" and {n_open - 1:,} more" if n_open > 1 else ""
+            lines.append(_open(check, reason, f"{subject_of(first)}{more}", link))
     return tuple(lines)
 
 
@@ -132,18 +173,30 @@ def _is_open(one: Finding) -> bool:
 
 def _open(check: CheckResult, reason: str | None, subject: str, link: Link) -> Line:
     message = check.message if check.reason is not None else None
-    remedy = remedy_words(reason)
-    takes = f"What it would take: {remedy[:1].lower()}{remedy[1:]}" if remedy else ""
     return Line(
         status=Status.NOT_ASSESSED,
-        waived=False,
         subject=subject,
         said=message or reason_words(reason),
-        why=tuple(filter(None, (reason_words(reason) if message else "", takes))),
+        why=reason_words(reason) if message else "",
+        settle=takes_words(reason),
         code=check.code,
         title=check.title,
         link=link(check.notebook, check.code),
     )
+
+
+def takes_words(reason: str | None) -> str:
+    """Return what an answer would take, as a sentence; empty where nothing would."""
+    remedy = remedy_words(reason)
+    return f"What it would take: {remedy[:1].lower()}{remedy[1:]}" if remedy else ""
+
+
+def subject_of(one: Finding) -> str:
+    """Return what a finding measured, and on which rows."""
+    subject = metric_words(one.metric)
+    if one.group:
+        subject += f", {group_words(one.group, one.metric)}"
+    return capital(subject)
 
 
 def capital(text: str) -> str:

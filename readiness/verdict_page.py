@@ -6,9 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from readiness.cards import SHAPES, blocks_called
+from readiness.record import (
+    Record,
+    is_broken,
+    is_caveat,
+    is_undecided,
+    pairs_of,
+    record_of,
+)
 from readiness.result import CheckResult, Finding, Outcome, Status, result_from_dict
 from readiness.text import number
-from readiness.verdict_lines import Line, Link, finding_lines, open_lines
+from readiness.verdict_lines import (
+    Line,
+    Link,
+    Scale,
+    finding_lines,
+    open_lines,
+    scale_of,
+    subject_of,
+)
 from readiness.words import (
     MONITOR_WORDS,
     OUTCOME_WORDS,
@@ -18,7 +34,6 @@ from readiness.words import (
     group_words,
     interval_words,
     limit_words,
-    metric_words,
     page_words,
     remedy_words,
 )
@@ -62,6 +77,9 @@ class Card:
     counts: str
     figure: str
     caption: str
+    interval: str
+    limit: str
+    scale: Scale | None
 
 
 def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
@@ -80,8 +98,9 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         Names the templates use.
     """
     checks = [result_from_dict(one) for one in results["checks"]]
-    found = [(check, one) for check in checks for one in check.findings]
+    found = pairs_of(checks)
     blocks = blocks_called(results["facts"], checks)
+    record = record_of(results, checks, blocks, link)
     sections = tuple(_sections(checks, found, blocks, link))
     word, shape = outcome_word(results, checks)
     return {
@@ -90,7 +109,12 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "shape": shape,
         "sentence": str(results["headline"]),
         "counts": _counts(one.status for one in checks),
-        "sections": [one for one in sections if one.lines],
+        "record": record,
+        "n_caveats": sum(is_caveat(one) for _, one in found),
+        "is_monitor": _is_monitor(results),
+        "sections": [
+            one for one in sections if one.lines and not _is_told(one, record)
+        ],
         "cards": _cards(checks, results["notebooks"]),
         "checks": checks,
         "limits": [(check, one) for check, one in found if one.limit is not None],
@@ -102,6 +126,12 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
     }
 
 
+def _is_told(one: Section, record: Record) -> bool:
+    """Return whether the record already holds all that a section would say."""
+    told = {"failed": record.all_deciding, "undecided": record.all_deciding}
+    return told.get(one.key, False)
+
+
 def outcome_word(
     results: Mapping[str, Any], checks: Sequence[CheckResult]
 ) -> tuple[str, str]:
@@ -109,7 +139,7 @@ def outcome_word(
     outcome = Outcome(results["outcome"])
     word = OUTCOME_WORDS[outcome]
     findings = (one for check in checks for one in check.findings)
-    if outcome is Outcome.PASS and any(_is_caveat(one) for one in findings):
+    if outcome is Outcome.PASS and any(is_caveat(one) for one in findings):
         word = WITH_CONDITIONS
     shown = MONITOR_WORDS[word] if _is_monitor(results) else word
     return shown, OUTCOME_SHAPES[word]
@@ -117,11 +147,6 @@ def outcome_word(
 
 def _is_monitor(results: Mapping[str, Any]) -> bool:
     return {one["dimension"] for one in results["notebooks"]} == {"monitor"}
-
-
-def _is_caveat(one: Finding) -> bool:
-    missed = one.status in (Status.FAIL, Status.INCONCLUSIVE)
-    return one.waived or (missed and not one.required)
 
 
 def _sections(
@@ -139,19 +164,17 @@ def _sections(
         key="failed",
         heading="What failed",
         lead="Required limits that are broken beyond doubt.",
-        lines=lines(
-            lambda one: one.required and one.status is Status.FAIL and not one.waived
-        ),
+        lines=lines(is_broken),
     )
     yield Section(
         key="undecided",
         heading="What the data cannot decide",
         lead="Required limits inside their interval, and what would settle them.",
-        lines=lines(lambda one: one.required and one.status is Status.INCONCLUSIVE),
+        lines=lines(is_undecided),
     )
     yield Section(
         key="open",
-        heading="What was not assessed",
+        heading="Not assessed, one by one",
         lead="Nothing that was not computed reads as a pass.",
         lines=open_lines(checks, link),
     )
@@ -159,7 +182,7 @@ def _sections(
         key="caveats",
         heading="Caveats",
         lead="Limits that inform and do not decide, and limits somebody waived.",
-        lines=lines(_is_caveat),
+        lines=lines(is_caveat),
     )
 
 
@@ -170,39 +193,34 @@ def _cards(
     for entry in notebooks:
         own = [one for one in checks if one.notebook == entry["name"]]
         best = _key_finding(own)
-        caption = ""
-        if best is not None:
-            group = f", {group_words(best.group, best.metric)}" if best.group else ""
-            interval = interval_words(best)
-            caption = f"{metric_words(best.metric)}{group}"
-            caption += f"; {interval}" if interval else ""
-            caption += f"; limit {limit_words(best)}" if best.limit is not None else ""
+        has_limit = best is not None and best.limit is not None
         cards.append(
             Card(
                 name=page_words(entry["name"]),
                 question=QUESTIONS.get(page_words(entry["name"]).lower(), ""),
                 link=entry["page"],
-                status=best.status if best is not None else None,
+                status=best.status if best else None,
                 counts=_counts(one.status for one in own),
-                figure=number(best.value, best.unit)
-                if best is not None
-                else "no answer",
-                caption=caption,
+                figure=number(best.value, best.unit) if best else "no answer",
+                caption=subject_of(best) if best else "",
+                interval=interval_words(best) if best else "",
+                limit=limit_words(best) if best and has_limit else "",
+                scale=scale_of(best) if best else None,
             )
         )
     return cards
 
 
 def _key_finding(checks: Sequence[CheckResult]) -> Finding | None:
-    """Return the worst finding with a number, required ones first; P1's own first."""
+    """Return P1's own number, else what decides, else the worst of the rest."""
     order = list(SHAPES)
-    pairs = [(check, one) for check in checks for one in check.findings]
     ranked = sorted(
-        (pair for pair in pairs if pair[1].value is not None),
+        (pair for pair in pairs_of(checks) if pair[1].value is not None),
         key=lambda pair: (
             pair[0].code != "P1",
-            not pair[1].required,
+            not (is_broken(pair[1]) or is_undecided(pair[1])),
             order.index(pair[1].status),
+            not pair[1].required,
         ),
     )
     return ranked[0][1] if ranked else None

@@ -1,5 +1,6 @@
 """What holds after every run, however it ended: FAULTS I1 to I10."""
 
+import base64
 import hashlib
 import json
 import re
@@ -21,6 +22,11 @@ from readiness.staging import sweep
 SECRET = "s3cr3t-of-the-tests"  # noqa: S105 (planted, to be looked for)
 SECRET_VARIABLE = "READINESS_TEST_PASSWORD"  # noqa: S105 (its name)
 SCHEMA = Path(__file__).parents[1] / "readiness" / "results.schema.json"
+SCRIPT = (
+    Path(__file__).parents[1] / "templates" / "readiness" / "static" / "tables.js"
+).read_text("utf-8")
+SCRIPT_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+SCRIPT_SOURCE = f"'sha256-{SCRIPT_HASH}'"
 EXITS = {"PASS": 0, "FAIL": 1, "INCOMPLETE": 2, "ERROR": 3}
 SLACK_S = 15.0
 
@@ -165,7 +171,11 @@ def _run_of(process: psutil.Process) -> str | None:
 
 
 def _assert_files(out: Path, folder: Path | None) -> None:
-    """I6 and I7: strict JSON; HTML without scripts, handlers or outside addresses."""
+    """I6 and I7: strict JSON; HTML without handlers, outside addresses, other scripts.
+
+    The kit's own script is allowed once, where the policy that stands first in the
+    head pins it by its hash and allows no other.
+    """
     if folder is None:
         return
     for path in [*folder.rglob("*.json"), *folder.rglob("*.ipynb")]:
@@ -174,9 +184,19 @@ def _assert_files(out: Path, folder: Path | None) -> None:
         parser = _Active()
         parser.feed(path.read_text("utf-8"))
         assert parser.found == [], f"I7: {path.name}"
+        assert parser.scripts in ([], [SCRIPT]), f"I7: {path.name}"
+        assert parser.tags[:3] == ["html", "head", "meta"], f"I7: {path.name}"
+        assert _allowed(parser.policy) == SCRIPT_SOURCE, f"I7: {path.name}"
     modes = {path.stat().st_mode & 0o027 for path in folder.rglob("*")}
     assert modes <= {0}, "T33: others may read or alter the run"
     assert out.is_dir()
+
+
+def _allowed(policy: str) -> str:
+    parts = (one.split() for one in policy.split(";"))
+    rules = {name: " ".join(sources) for name, *sources in parts}
+    assert rules["default-src"] == "'none'"
+    return rules["script-src"]
 
 
 def _not_json(constant: str) -> float:
@@ -190,10 +210,20 @@ class _Active(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.tags: list[str] = []
+        self.scripts: list[str] = []
+        self.policy = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("script", "iframe", "object", "embed", "base", "form"):
+        if tag in ("iframe", "object", "embed", "base", "form"):
             self.found.append(tag)
+        if tag == "script":
+            self.scripts.append("")
+            self.found += [f"script {name}" for name, _ in attrs]
+        if tag == "meta" and not self.policy:
+            assert dict(attrs)["http-equiv"] == "Content-Security-Policy"
+            self.policy = dict(attrs)["content"] or ""
+        self.tags.append(tag)
         for name, value in attrs:
             loads = name in ("src", "srcset", "data", "action", "poster")
             is_link = tag == "link" and name == "href"
@@ -202,6 +232,10 @@ class _Active(HTMLParser):
             )
             if name.startswith("on") or ((loads or is_link) and outside):
                 self.found.append(f"{tag} {name}={value}")
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "script" and not data.isspace():
+            self.scripts[-1] += data
 
 
 def _assert_no_secret(out: Path, printed: str) -> None:

@@ -1,3 +1,5 @@
+import base64
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -10,7 +12,7 @@ import pytest
 import readiness
 from readiness.cards import blocks_called
 from readiness.errors import RunError
-from readiness.inert import assert_inert, problem_of
+from readiness.inert import assert_inert, content_policy, problem_of, table_script
 from readiness.notebook_page import MAX_TEXT_CHARS, markdown_html
 from readiness.pages import (
     render_index,
@@ -32,15 +34,11 @@ from tests.sample_pages import (
 )
 
 PAGE = '<!DOCTYPE html><html lang="en"><head>{}</head><body>{}</body></html>'.format
-POLICY = (
-    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-    "img-src data:; style-src 'unsafe-inline'; font-src data:; base-uri 'none'; "
-    "form-action 'none'\">"
-)
+POLICY = f'<meta http-equiv="Content-Security-Policy" content="{content_policy()}">'
 
 
 def plain(html: str) -> str:
-    html = html[html.index("<body") :]
+    html = html[html.index("<body") :].partition("<script>")[0]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html))
 
 
@@ -137,13 +135,18 @@ def test_verdict_page_leads_with_the_verdict_and_its_reason() -> None:
         "NOT READY",
         "Calibration slope, current rows, is 0.660 (0.600 to 0.720) and must be at",
         "least 0.8. One more required limit is broken.",
-        "What failed",
-        "What the data cannot decide",
+        "What decides",
+        "Calibration slope, current rows P3 Calibration 0.660 0.600 to 0.720",
+        "at least 0.8 readiness A slope below 0.8",
         "74,000 more rows, 49 more days, would probably settle it.",
+        "Conditions of approval A go cannot be signed on this run.",
+        "Rows outside what training saw: must be at most 5 %.",
         "What was not assessed",
         "What it would take: run with the full profile.",
-        "Caveats",
+        "Model and data Model skops b2b2b2b2b2b2",
+        "Decision of the meeting",
         "The dimensions at a glance",
+        "Caveats",
         "All checks",
         "What this rests on",
         "1,911 null target",
@@ -180,7 +183,7 @@ def test_incomplete_run_names_what_cannot_be_decided() -> None:
 
     assert "INCOMPLETE" in shown
     assert "AUC is 0.701 and must be at least 0.72." in shown
-    assert "What the data cannot decide" in shown
+    assert "A go cannot be signed on this run." in shown
 
 
 def test_partial_run_says_which_part() -> None:
@@ -205,7 +208,7 @@ def test_run_without_any_result_still_has_its_page() -> None:
 
     shown = plain(render_index(results))
 
-    assert "0 checks: none finished." in shown
+    assert "Checks 0: none finished" in shown
     assert "No table was read." in shown
 
 
@@ -324,7 +327,7 @@ def test_output_of_others_with_a_text_form_is_shown_as_text() -> None:
     )
 
     assert "&lt;script&gt;document.title" in html
-    assert "<script" not in html
+    assert html.count("<script") == 1
     assert "Printed by this cell (stderr)" in html
 
 
@@ -360,6 +363,7 @@ def test_banner_of_the_executor_is_left_out() -> None:
 def test_hostile_data_leaves_every_page_inert() -> None:
     for page in hostile_pages().values():
         assert_inert(page)
+        assert page.count("<script") == 1
         assert "{{ 7 * 7 }}" in page
 
 
@@ -413,6 +417,37 @@ def test_page_that_could_act_is_refused(body: str, problem: str) -> None:
         assert_inert(PAGE(POLICY, body))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<script>{table_script()} </script>",
+        f"<script>{table_script()[:-1]}</script>",
+        f"<script async>{table_script()}</script>",
+        f"<script>{table_script()}</script>" * 2,
+        f"<script>{table_script()}</script><script></script>",
+    ],
+)
+def test_page_with_another_script_than_ours_is_refused(body: str) -> None:
+    with pytest.raises(RunError, match="one holds a script element"):
+        assert_inert(PAGE(POLICY, body))
+
+
+def test_piece_of_a_notebook_may_not_even_hold_our_script() -> None:
+    assert problem_of(f"<script>{table_script()}</script>") == "a script element"
+
+
+@pytest.mark.parametrize("page", ["index.html", "report.html", "00_baseline.html"])
+def test_policy_pins_the_one_script_by_its_hash(page: str) -> None:
+    html = sample_pages()[page]
+
+    script = html.partition("<script>")[2].partition("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+    assert html.count("<script") == 1
+    assert 0 < len(script.encode()) < 4_000
+    assert f"script-src &#39;sha256-{digest}&#39;" in html.replace("'", "&#39;")
+
+
 def test_page_without_the_policy_first_is_refused() -> None:
     with pytest.raises(RunError, match="no content policy at its start"):
         assert_inert(PAGE('<meta charset="utf-8">' + POLICY, ""))
@@ -425,6 +460,7 @@ def test_page_without_the_policy_first_is_refused() -> None:
         "<img alt='x' src='data:image/png;base64,x'>",
         "<a href='10_coverage.html#x'>",
         "<p>http://example.org onclick=x</p>",
+        f"<script>{table_script()}</script>",
     ],
 )
 def test_harmless_page_is_accepted(body: str) -> None:
@@ -487,7 +523,7 @@ def test_single_findings_not_assessed_are_told_by_reason() -> None:
 
     shown = plain(render_index(results))
 
-    assert "AUC and 7 more: The column has no values." in shown
+    assert "AUC and 7 more. The column has no values." in shown
 
 
 def test_many_alike_findings_are_counted_on_the_verdict_page() -> None:
@@ -495,7 +531,7 @@ def test_many_alike_findings_are_counted_on_the_verdict_page() -> None:
 
     shown = plain(render_index(results))
 
-    assert "5 more of m: in the same state." in shown
+    assert "5 more of m P1 Headline metric none in the same state" in shown
 
 
 def test_policy_file_is_named_with_its_hash() -> None:
