@@ -124,7 +124,9 @@ def worst_first(findings: Sequence[Finding]) -> list[Finding]:
 def _remarks(sentences: Sequence[str]) -> Markup:
     paragraphs = [html("<p>{}</p>", one) for one in sentences]
     first, rest = join(paragraphs[:MAX_NOTES]), paragraphs[MAX_NOTES:]
-    return first + _fold(f"{len(rest)} more remarks", join(rest)) if rest else first
+    if not rest:
+        return first
+    return first + _fold(f"{len(rest)} more remark{'s' * (len(rest) > 1)}", join(rest))
 
 
 def _findings(result: CheckResult, blocks: str) -> Markup:
