@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-WINDOW = "1280,1000"
+WINDOW = "1280,800"  # the first screen: the decision record
 MOST_BYTES = 300_000
 
 
