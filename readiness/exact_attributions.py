@@ -283,7 +283,7 @@ def _of_trees(
         said = sum_of_trees(trees, rows)
         size = max(1.0, float(np.max(np.abs(said), initial=0.0)))
         off = ~(np.abs(base + found.sum(axis=1) - said) <= ROUNDING * size)
-        if np.mean(off) <= MOST_RECOMPUTED:
+        if 0 < np.mean(off) <= MOST_RECOMPUTED:
             found[off] = pair_shapley(trees, rows[off], background, players)
             wrong |= off
         values[k, :, : found.shape[1]] = found

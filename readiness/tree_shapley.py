@@ -137,7 +137,8 @@ def _add_leaf(leaf: Leaf, values: Floats) -> float:
         weights = pair_weights(own.astype(kind), used.astype(kind), n_players)
         place = rank()
     share = counts / len(of_background)
-    up, down = np.split(weights @ (share[:, None] * theirs.moves), 2, axis=1)
+    moved = weights @ (share[:, None] * theirs.moves)
+    up, down = moved[:, :n_players], moved[:, n_players:]
     table = leaf.value * ((1 - ours.failed) * up - ours.losses * down)
     add_table(leaf, table, place, values)
     return leaf.value * float(share[theirs.n_failed == 0].sum())
