@@ -148,10 +148,11 @@ class OperationSection(Strict):
 
 
 class ReviewSection(Strict):
-    """Notebooks and checks of the user's own, each a folder beside the case."""
+    """Notebooks, checks and attestations of the user's own, beside the case."""
 
     notebooks: Text | None = None
     checks: Text | None = None
+    attestations: Text | None = None
 
 
 class CaseFile(Strict):

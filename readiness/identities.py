@@ -14,7 +14,13 @@ NOTHING = "none"
 HASH_CHARS = 12
 MAX_CHARS = 60
 SHA256 = re.compile("[0-9a-f]{64}")
-KINDS = {"case": "case file", "policy": "policy", "model": "model", "fit": "model"}
+KINDS = {
+    "case": "case file",
+    "attestations": "case file",
+    "policy": "policy",
+    "model": "model",
+    "fit": "model",
+}
 Differences = tuple[tuple[str, str, str, str], ...]  # kind, what, before, after
 
 

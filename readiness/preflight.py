@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from readiness.attestations import Attestation, attested_beside
 from readiness.checks import FoundCheck, all_checks, user_checks
 from readiness.config import CaseFile, read_case
 from readiness.errors import CaseError, InputError, ReadinessError, Reason, RunError
@@ -62,6 +63,8 @@ class Ready:
         Their sha256 before the run.
     about : mapping
         What results.json says that is known by now.
+    attested : mapping of str to Attestation
+        What people attest, by test of the ML Test Score.
     """
 
     case_path: Path
@@ -71,6 +74,7 @@ class Ready:
     inputs: Mapping[str, Path]
     hashes: Mapping[str, str]
     about: Mapping[str, Any]
+    attested: Mapping[str, Attestation]
 
 
 def look_over(case: Path, options: Options) -> Ready:
@@ -97,6 +101,8 @@ def look_over(case: Path, options: Options) -> Ready:
     metric = _metric(file)
     policy = _check_policy(case, file, policy_path, metric)
     inputs = _inputs(case, file, policy_path, notebooks, options.current)
+    attestations, attested = attested_beside(case.parent, file)
+    inputs |= attestations
     hashes = {name: file_sha256(path) for name, path in inputs.items()}
     queries = query_hashes(sources_of(file.data, options.current), case.parent)
     measured_with = environment()
@@ -114,6 +120,7 @@ def look_over(case: Path, options: Options) -> Ready:
         notebooks=notebooks,
         inputs=inputs,
         hashes=hashes,
+        attested=attested,
         about={
             "case": file.name,
             "title": file.title,

@@ -76,7 +76,9 @@ def publish(
     gathered: Gathered,
     results: Mapping[str, Any],
     hold: Callable[[], AbstractContextManager[None]] = nullcontext,
+    *,
     resumed: Mapping[str, Any] | None = None,
+    documents: Mapping[str, str] | None = None,
 ) -> Path:
     """Make the run directory and show it by a rename.
 
@@ -92,6 +94,8 @@ def publish(
         Gives a context in which no signal cuts the last step in two.
     resumed : mapping, optional
         What the manifest says of the failed run that this one resumed.
+    documents : mapping of str to str, optional
+        Further files of the run, by their place in it.
 
     Returns
     -------
@@ -115,6 +119,8 @@ def publish(
         _write_pages(staging.folder, public, notebooks, results)
         write_text(public / "results.json", json_text(results))
         write_text(public / "junit.xml", junit_xml(results))
+        for name, text in (documents or {}).items():
+            write_text(public / name, text)
         if failed:
             _keep(staging.folder, public, KEPT_FOR_DIAGNOSIS)
             _keep_results(staging.folder, public)

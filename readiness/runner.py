@@ -10,6 +10,7 @@ from typing import Any
 
 from readiness.collect import Ended, Gathered, gather
 from readiness.crew import ended_so_far, run_notebooks
+from readiness.documents import documented
 from readiness.errors import Reason, RunError
 from readiness.history import Run, add_runs, published_runs
 from readiness.inputs import load_tables
@@ -219,7 +220,11 @@ def _finish(
     results, gathered = _judged(staging, ready, ended, resumed)
     about = resumed.about if resumed else None
     try:
-        folder = publish(staging, gathered, results, interrupts.hold, about)
+        results, more = documented(results, ready, staging.target.parent)
+        hold = interrupts.hold
+        folder = publish(
+            staging, gathered, results, hold, resumed=about, documents=more
+        )
     except RunError as error:
         if error.code == Reason.STORAGE and staging.target.is_dir():
             # It is published; only what names the newest run could not be written.
