@@ -108,6 +108,17 @@ def plan(folder: Path, out: Path) -> int:
 
 @commands.command()
 @click.argument("folder", metavar="RUN", type=ANY_PATH)
+@click.option("--out", required=True, type=ANY_PATH, help="The PDF file to write.")
+def pdf(folder: Path, out: Path) -> int:
+    """Print the report of a published RUN as PDF, with Chromium."""
+    from readiness.pdf import write_pdf  # noqa: PLC0415 (not needed elsewhere)
+
+    click.echo(f"{write_pdf(folder, out)}")
+    return 0
+
+
+@commands.command()
+@click.argument("folder", metavar="RUN", type=ANY_PATH)
 @click.option("--role", help="Who decides.")
 @click.option("--decision", type=click.Choice(["go", "go-with-conditions", "no-go"]))
 @click.option("--note", help="Why; or how a condition was met.")
