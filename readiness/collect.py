@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from readiness.errors import Reason
+from readiness.kept import Kept, read_kept
 from readiness.notebooks import Notebook
 from readiness.result import (
     CheckResult,
@@ -18,7 +19,7 @@ from readiness.result import (
 )
 from readiness.verdict import adjust, verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CLOCK_UNITS = frozenset({"ms", "1/s"})  # of numbers that differ from run to run
 CLOCK_METRICS = frozenset({"age_days"})  # so do these, whatever their unit
 MAX_RESULT_BYTES = 50_000_000
@@ -66,6 +67,8 @@ class Gathered:
         ``ERROR`` unless every notebook counts.
     ledger, facts : mapping
         What was read and used of each table; what the case is.
+    kept : Kept
+        What findings kept by block.
     """
 
     ended: tuple[Ended, ...]
@@ -73,6 +76,7 @@ class Gathered:
     verdict: Verdict
     ledger: Mapping[str, Any]
     facts: Mapping[str, Any]
+    kept: Kept = field(default_factory=dict)
 
 
 class _NotAcceptedError(Exception):
@@ -114,6 +118,7 @@ def gather(folder: Path, run_id: str, ended: Sequence[Ended]) -> Gathered:
         verdict=_verdict(results, final),
         ledger=_ledger([rest.get("ledger", {}) for rest in rests]),
         facts=_merged([rest.get("facts", {}) for rest in rests]),
+        kept=read_kept(folder / "tables", map(result_to_dict, results)),
     )
 
 

@@ -27,6 +27,10 @@ _NUMBERS = (
     "ci_high_in_unit",
     "p_value",
 )
+_KEPT = (
+    *("metric", "group", "unit", "n_rows", "n_blocks", "direction", "censored"),
+    *("reason", *_NUMBERS),
+)
 
 
 def judge(
@@ -71,6 +75,55 @@ def judge(
         if n not in matched
     ]
     return tuple(_waive(one, check.code, policy.waivers, today) for one in findings)
+
+
+def rejudged(
+    finding: Finding, *, shift: float = 0.0, bound: float | None = None
+) -> Finding:
+    """Judge a finding again, with its value moved, or against another bound.
+
+    Parameters
+    ----------
+    finding : Finding
+        Held against a limit.
+    shift : float
+        Added to value and interval, in the unit of the finding.
+    bound : float, optional
+        In place of its limit.
+
+    Returns
+    -------
+    Finding
+        As `judge` gives alone, before Holm's correction over the run. A waiver of its
+        fail still holds; one for a finding that had not failed is not known here. Its
+        own p-value, which belongs to what was measured, is left out where it is moved.
+    """
+    limit = finding.limit if bound is None else bound
+    held = Limit(
+        metric=finding.metric,
+        side=finding.side or "",
+        limit=math.nan if limit is None else limit,
+        required_in=(),
+        reason=finding.limit_reason or "",
+    )
+    one = LimitInForce(
+        limit=held,
+        bound=float(held.limit),
+        required=finding.required,
+        set_by=finding.limit_set_by or "",
+    )
+    row = {name: getattr(finding, name) for name in _KEPT}
+    for name in ("value", "ci_low", "ci_high"):
+        if row[name] is not None:
+            row[name] += shift
+    if row["value"] is not None:
+        row["ci_low"] = -math.inf if row["ci_low"] is None else row["ci_low"]
+        row["ci_high"] = math.inf if row["ci_high"] is None else row["ci_high"]
+    if shift or bound is not None:
+        row["p_value"] = None
+    again = _held_against(row, one)
+    is_waived = finding.waived and again.status is Status.FAIL
+    return replace(again, waived=True) if is_waived else again
 
 
 def not_assessed(limits: Sequence[LimitInForce], reason: str) -> tuple[Finding, ...]:

@@ -43,7 +43,7 @@ def decide(
         closed = close_condition(run, done, role=role, note=note)
         said = terminal_text(f"done: condition {closed.number}, {closed.text}")
     else:
-        sign(
+        stability = sign(
             run,
             role=role,
             decision=str(decision),
@@ -51,7 +51,8 @@ def decide(
             conditions=conditions,
             until=until,
         )
-        said = terminal_text(f"signed: {decision} by {role} on {run.absolute().name}")
+        said = f"signed: {decision} by {role} on {run.absolute().name}"
+        said = terminal_text(f"{said}. {stability}" if stability else said)
     folder = run.absolute().parent
     problem = refresh_page(folder.parent, folder.name)
     return f"{said}; {problem}" if problem else said
@@ -73,6 +74,7 @@ def standing_lines(
                 one.role,
                 f"void: {' '.join(one.void)}" if one.void else "holds",
                 one.note,
+                *filter(None, [one.stability]),
             )
         )
         for one in standing.sign_offs

@@ -19,6 +19,7 @@ from readiness.junit import junit_xml
 from readiness.manifest import write_manifest
 from readiness.notebooks import Notebook, read_notebook
 from readiness.result import Outcome, result_to_dict
+from readiness.stability import stability
 from readiness.staging import Staging, json_text, settle, storage, write_text
 
 LATEST = "latest"
@@ -50,6 +51,9 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
         "reason_code": verdict.reason_code,
         "headline": partly + verdict.headline,
         "complete": verdict.outcome is not Outcome.ERROR,
+        "stability": stability(
+            gathered.results, verdict.outcome, gathered.kept, about["seed"]
+        ),
         "notebooks": notebook_entries(gathered),
         "checks": [result_to_dict(one) for one in gathered.results],
         "ledger": dict(gathered.ledger),

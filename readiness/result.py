@@ -172,6 +172,8 @@ class Check:
         Further measured metrics, without a shipped limit, that a policy may limit.
     shown : str
         The table that readers see without unfolding it; empty: none.
+    seeded_in : tuple of str
+        Tasks in which a number may depend on the seed of the run.
     """
 
     code: str
@@ -186,6 +188,7 @@ class Check:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     shown: str = ""
+    seeded_in: tuple[str, ...] = ("binary", "multiclass", "regression")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +225,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """One check as it is reported: identity, status, findings, cost."""
+    """One check as it is reported: identity, status, findings, cost.
+
+    `seeded` is False where no number can depend on the seed of the run.
+    """
 
     code: str
     name: str
@@ -240,6 +246,7 @@ class CheckResult:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     tables: tuple[str, ...]
+    seeded: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

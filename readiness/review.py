@@ -202,6 +202,7 @@ class Review:
             findings=findings,
             notes=(),
             tables=(),
+            seeded=self.bench.case.task in found.check.seeded_in,
         )
 
     def _event(self, event: str, found: FoundCheck, **more: Any) -> None:  # noqa: ANN401 (plain JSON values)

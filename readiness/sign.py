@@ -22,6 +22,7 @@ from readiness.signoffs import (
     read_record,
     record_line,
 )
+from readiness.stability_words import stability_lines
 from readiness.staging import write_text
 
 LOCK = ".signoffs.lock"
@@ -38,7 +39,7 @@ def sign(
     conditions: Sequence[str] = (),
     until: dt.date | None = None,
     now: dt.datetime | None = None,
-) -> None:
+) -> str:
     """Add one decision on a published run to the record of its case.
 
     Parameters
@@ -55,6 +56,12 @@ def sign(
         The last day of the approval.
     now : datetime.datetime, optional
         Default the present moment.
+
+    Returns
+    -------
+    str
+        How stable the outcome is, which the record holds as well; empty where the run
+        does not say.
 
     Raises
     ------
@@ -73,10 +80,12 @@ def sign(
     if until is not None and until < now.date():
         msg = f"--until must not lie in the past; it is {until.isoformat()}."
         raise RunError(msg, Reason.USAGE)
+    stability = next(iter(stability_lines(results)), "")
     with held(folder.parent):  # from here on nobody removes the run
         entry = {
             "kind": "decision",
             **_bound(folder, results),
+            "stability": stability,
             "role": role,
             "decision": decision,
             "note": note,
@@ -85,6 +94,7 @@ def sign(
             "signed_utc": _moment(now),
         }
         _append(folder.parent, entry)
+    return stability
 
 
 def close_condition(

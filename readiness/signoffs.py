@@ -69,6 +69,8 @@ class SignOff:
         Who decided what, why and when.
     until : datetime.date or None
         The last day of the approval; None for no end.
+    stability : str
+        How stable the outcome was said to be; empty where nothing was.
     void : tuple of str
         Sentences that say why it no longer holds; empty while it holds.
     """
@@ -81,6 +83,7 @@ class SignOff:
     note: str
     signed_utc: str
     until: dt.date | None
+    stability: str = ""
     void: tuple[str, ...] = ()
 
 
@@ -226,6 +229,7 @@ def _sign_off(entry: Mapping[str, Any]) -> SignOff:
     return SignOff(
         **{name: entry[name] for name in names},
         until=dt.date.fromisoformat(until) if until else None,
+        stability=str(entry.get("stability", "")),
     )
 
 

@@ -15,6 +15,7 @@ from readiness.record import (
     record_of,
 )
 from readiness.result import CheckResult, Finding, Outcome, Status, result_from_dict
+from readiness.stability_words import stability_lines
 from readiness.text import number
 from readiness.verdict_lines import (
     Line,
@@ -108,6 +109,7 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "word": word,
         "shape": shape,
         "sentence": str(results["headline"]),
+        "stability": stability_lines(results),
         "counts": _counts(one.status for one in checks),
         "record": record,
         "n_caveats": sum(is_caveat(one) for _, one in found),

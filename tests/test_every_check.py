@@ -3,7 +3,9 @@
 import copy
 import importlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -138,6 +140,29 @@ def test_each_limit_names_a_measured_metric(
 
     limited = {one.limit.metric for one in limits}
     assert not limits or limited & set(measurement.summary["metric"])
+
+
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        (name, task)
+        for name, found in CHECKS.items()
+        for task in CASES
+        if task not in found.check.seeded_in and found.dimension != "monitor"
+    ],
+)
+def test_check_that_says_it_needs_no_seed_measures_without_one(
+    name: str, task: str, cases: Mapping[str, Case]
+) -> None:
+    found, case = CHECKS[name], cases[task]
+    options = options_of(bench(case), found, {})
+    no_seed: Any = object()  # nothing can be drawn with it, nor anything computed
+
+    measured_without = found.check.measure(case, replace(options, seed=no_seed))
+
+    pd.testing.assert_frame_equal(
+        untimed(measured_without), untimed(measure(case, found))
+    )
 
 
 @EVERY_TASK

@@ -16,8 +16,10 @@ from readiness.manifest import FILE as MANIFEST
 from readiness.manifest import file_sha256, verify, write_manifest
 from readiness.sign import close_condition, sign
 from readiness.signoffs import DECISIONS, RECORD, read_standing
+from readiness.stability_words import stability_lines
 from tests.commands import called
 from tests.meetings import CASE, FIRST, SECOND, alter_run, passing, publish_run
+from tests.sample_pages import sample_results
 
 NOW = dt.datetime(2026, 11, 25, 18, 0, tzinfo=dt.UTC)
 TODAY = NOW.date()
@@ -325,9 +327,11 @@ def test_command_signs_lists_and_renews_the_page(
     code, stdout, stderr = called(capsys, "sign", run, *options)()
     listed = called(capsys, "sign", run, "--list")()
 
-    assert (code, stdout, stderr) == (0, f"signed: go by operations on {FIRST}\n", "")
+    stability = stability_lines(sample_results())[0]
+    said = f"signed: go by operations on {FIRST}. {stability}\n"
+    assert (code, stdout, stderr) == (0, said, "")
     assert listed[0] == 0
-    assert f"\t{FIRST}\tgo\toperations\tholds\tIt holds.\n" in listed[1]
+    assert f"\t{FIRST}\tgo\toperations\tholds\tIt holds.\t{stability}\n" in listed[1]
     assert "go by operations" in (run.parent / "history.html").read_text("utf-8")
 
 

@@ -216,6 +216,7 @@ CHECK = Check(
     measure=measure,
     draw=draw,
     alt=alt,
+    seeded_in=("regression",),
     limits=(
         Limit(
             metric=SLOPE,

@@ -259,6 +259,7 @@ CHECK = Check(
     measure=measure,
     draw=draw,
     alt=alt,
+    seeded_in=(),
     limits=(
         Limit(
             metric="case:metric",

@@ -210,6 +210,7 @@ CHECK = Check(
     measure=measure,
     draw=draw,
     alt=alt,
+    seeded_in=(),
     limits=(
         Limit(
             metric=EVENTS,

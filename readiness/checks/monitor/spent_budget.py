@@ -193,6 +193,7 @@ CHECK = Check(
     measure=measure,
     draw=draw,
     alt=alt,
+    seeded_in=(),
     limits=(
         Limit(
             metric="budget_spent",

@@ -1,0 +1,125 @@
+"""SHOW: how stable a verdict is, in sentences a committee reads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from readiness.cards import blocks_called
+from readiness.result import Outcome, result_from_dict
+from readiness.text import number
+from readiness.words import OUTCOME_WORDS, group_words, metric_words
+
+HUNDRED = 100
+
+
+def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the verdict hangs on, the sentence that matters most first.
+
+    Parameters
+    ----------
+    results : mapping
+        The content of results.json; of an earlier version, which had none, too.
+
+    Returns
+    -------
+    tuple of str
+        Empty for a run without a verdict.
+    """
+    found = results.get("stability")
+    if results["outcome"] == Outcome.ERROR:
+        return ()
+    if found is None:
+        return ("How stable this outcome is was not computed.",)
+    checks = [result_from_dict(one) for one in results["checks"]]
+    return (
+        _redrawn(found["resampling"], blocks_called(results["facts"], checks)),
+        _limits(found["limits"]),
+        _fixed(found["resampling"], found["seed"]),
+    )
+
+
+def _redrawn(found: Mapping[str, Any], blocks: str) -> str:
+    same = round(found["same_share"] * HUNDRED)
+    others = [one for one in found["outcomes"] if found["outcomes"][one]]
+    if len(others) <= 1 and same:
+        often = f"in each of {found['draws']:,} draws"
+    elif same == HUNDRED:
+        often = "in more than 99 of 100 draws"
+    else:
+        often = f"in {same} of 100 draws"
+    blocks = "blocks of rows" if blocks == "blocks" else blocks
+    text = (
+        f"If other {blocks} of the same kind had been drawn, the outcome would be the "
+        f"same {often}."
+    )
+    hangs_on = found["hangs_on"]
+    return f"{text} It hangs on {_subject(hangs_on)}." if hangs_on else text
+
+
+def _subject(named: Mapping[str, Any]) -> str:
+    words = f"{named['check']} {metric_words(named['metric'])}"
+    group = group_words(named["group"], named["metric"])
+    return f"{words}, {group}" if group else words
+
+
+def _limits(found: Mapping[str, Any]) -> str:
+    share = f"{found['moved_by'] * HUNDRED:.0f} %"
+    stricter, looser = (_word(found[side]) for side in ("stricter", "looser"))
+    if stricter == looser:
+        text = f"With every required limit {share} stricter or looser it is {stricter}"
+    else:
+        text = f"With every required limit {share} stricter it is {stricter}, looser "
+        text += looser
+    return f"{text}. {_turn(found)}"
+
+
+def _turn(found: Mapping[str, Any]) -> str:
+    nearest, together = found["nearest"], found["together"]
+    if nearest is not None:
+        side = nearest["side"].replace("_", " ")
+        limits = [number(nearest[one], nearest["unit"]) for one in ("limit", "at")]
+        return (
+            f"The first limit to change it by itself is that of {nearest['check']} "
+            f"{metric_words(nearest['metric'])}: {side} {limits[0]}, moved by "
+            f"{number(abs(nearest['move']), 'share')} to {limits[1]}, gives "
+            f"{_word(nearest['outcome'])}."
+        )
+    if together is not None:
+        way = "stricter" if together["move"] > 0 else "looser"
+        return (
+            "No limit changes it by itself; all together would have to be "
+            f"{number(abs(together['move']), 'share')} {way} for "
+            f"{_word(together['outcome'])}."
+        )
+    return (
+        "Even limits moved by their own size, alone or together, would not change it."
+    )
+
+
+def _word(outcome: str) -> str:
+    return OUTCOME_WORDS[Outcome(outcome)]
+
+
+def _fixed(found: Mapping[str, Any], seed: Mapping[str, Any]) -> str:
+    """Return what the draws left out, and that another seed was not tried."""
+    text = ""
+    if found["held"]:
+        text = f"Held as they are: {_listed(found['held'])}. "
+    if found["by_se"]:
+        text += (
+            "Moved by their own standard error, apart from the others: "
+            f"{_listed(found['by_se'])}. "
+        )
+    if not seed["seeded"]:
+        return f"{text}No required finding depends on the seed."
+    text += f"Another seed was not tried; {', '.join(seed['seeded'])} may depend on it"
+    unseeded = ", ".join(seed["unseeded"])
+    return f"{text}, {unseeded} cannot." if unseeded else f"{text}."
+
+
+def _listed(named: Sequence[Mapping[str, Any]]) -> str:
+    """Return findings by check and metric, and how many groups of each."""
+    counts: dict[str, int] = {}
+    for one in named:
+        words = f"{one['check']} {metric_words(one['metric'])}"
+        counts[words] = counts.get(words, 0) + 1
+    return ", ".join(f"{one} ({n})" if n > 1 else one for one, n in counts.items())
