@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from readiness.verdict import adjust, verdict
 
 DRAWS = 1000
 MOST_JUDGED = 20_000  # findings judged anew over all draws; many findings, fewer draws
+MOST_CORRECTED = 100_000  # and findings that Holm's correction looks at
 FEWEST_DRAWS = 200
 Place = tuple[int, int]  # of a check, and of a finding in it
 WHY_HELD = {
@@ -159,7 +159,7 @@ def redrawn(required: Required, kept: Kept, seed: int) -> Redrawn:
     B. Efron, R. Tibshirani (1986), doi:10.1214/ss/1177013815.
     """
     moving = [one for one in required.places() if one not in required.held]
-    n_draws = max(FEWEST_DRAWS, min(DRAWS, MOST_JUDGED // max(len(moving), 1)))
+    n_draws = _n_draws(len(moving), len(required.places()))
     rng = np.random.default_rng(seed)
     chosen = {one: _chosen(required, kept, one) for one in moving}
     weights = _weights([one for ones in chosen.values() for one in ones], n_draws, rng)
@@ -186,6 +186,11 @@ def redrawn(required: Required, kept: Kept, seed: int) -> Redrawn:
         by_block=tuple(one for one in moving if chosen[one]),
         by_se=tuple(one for one in moving if not chosen[one]),
     )
+
+
+def _n_draws(n_moving: int, n_required: int) -> int:
+    affordable = (MOST_JUDGED // max(n_moving, 1), MOST_CORRECTED // max(n_required, 1))
+    return max(FEWEST_DRAWS, min(DRAWS, *affordable))
 
 
 def _chosen(required: Required, kept: Kept, place: Place) -> tuple[Sums, ...]:
@@ -244,7 +249,8 @@ def _judged(
     required: Required, shifts: Mapping[Place, Floats], n_draws: int
 ) -> tuple[list[Outcome], Mapping[Place, int]]:
     """Return the outcome of every draw, and which findings turned with it."""
-    before = {place: _final(required.results, place) for place in shifts}
+    before = _statuses(adjust(required.results), shifts)
+    known: dict[tuple[Status, ...], Outcome] = {}  # it hangs on statuses alone
     outcomes: list[Outcome] = []
     turned: Counter[Place] = Counter()
     for draw in range(n_draws):
@@ -253,15 +259,17 @@ def _judged(
             for place, moved in shifts.items()
         }
         results = adjust(with_findings(required.results, new))
-        outcomes.append(verdict(results).outcome)
+        statuses = _statuses(results, shifts)
+        if statuses not in known:
+            known[statuses] = verdict(results).outcome
+        outcomes.append(known[statuses])
         if outcomes[-1] is not required.outcome:
-            turned.update(
-                place
-                for place in shifts
-                if results[place[0]].findings[place[1]].status is not before[place]
-            )
+            pairs = zip(shifts, statuses, before, strict=True)
+            turned.update(place for place, now, was in pairs if now is not was)
     return outcomes, turned
 
 
-def _final(results: Sequence[CheckResult], place: Place) -> Any:  # noqa: ANN401 (a Status)
-    return adjust(results)[place[0]].findings[place[1]].status
+def _statuses(
+    results: Sequence[CheckResult], places: Iterable[Place]
+) -> tuple[Status, ...]:
+    return tuple(results[n].findings[k].status for n, k in places)

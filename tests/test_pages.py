@@ -157,7 +157,9 @@ def test_verdict_page_leads_with_the_verdict_and_its_reason() -> None:
 
 
 def test_pass_without_caveats_is_ready() -> None:
-    html = render_index(with_statuses("PASS", status="pass"))
+    results = with_statuses("PASS", status="pass") | {"stability": None}
+
+    html = render_index(results)
 
     assert "READY WITH" not in html
     assert "NOT READY" not in html
