@@ -151,7 +151,7 @@ def test_rising_and_falling_columns_are_told_with_their_numbers(
     assert "The larger a, the more it adds (rank correlation " in linear.notes[0]
     assert "The larger b, the less it adds (rank correlation " in linear.notes[0]
     assert "kind adds +" in linear.notes[0]
-    assert "It does not use c." in linear.notes[0]
+    assert "In none of the rows explained does it use c." in linear.notes[0]
 
 
 def test_column_that_turns_is_not_called_rising() -> None:

@@ -1,9 +1,11 @@
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from readiness.case import Case, load_case
 from readiness.checks.explainability._deletion import (
@@ -24,9 +26,11 @@ from readiness.checks.explainability.faithfulness import (
     judged,
     measure,
 )
+from readiness.checks.explainability.local_reasons import CHECK as LOCAL
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement, Options, Status
 from readiness.stats import Clusters, Floats
+from readiness.text import number
 from tests.cases import case_file, small_case, small_frames
 from tests.judging import findings_of
 
@@ -218,6 +222,21 @@ def test_change_is_told_in_the_unit_of_the_attributions() -> None:
 
     assert set(found.tables["curves"]["unit"]) == {"log-odds"}
     assert "log-odds" in draw(found, CHECK.limits).axes[0].get_ylabel()
+
+
+def test_deeper_lists_read_lower_so_depth_does_not_follow_the_columns() -> None:
+    # Slopes of one: reasons of opposite sign cancel when they are replaced together.
+    model = LinearRegression().fit(normal_rows()[list(COLUMNS)], alike(normal_rows()))
+    deep = replace(SMALL, values={**SMALL.values, "depth": 5})
+
+    found = measure(case_of(model), deep)
+
+    by_depth = found.tables["by_depth"]["value"]
+    assert by_depth.is_monotonic_decreasing
+    assert by_depth.iloc[0] > by_depth.iloc[-1] + 0.1
+    assert by_depth.iloc[-1] == row_of(found)["value"]
+    assert f"Stopping earlier it is {number(by_depth.iloc[0])} (" in found.notes[-1]
+    assert CHECK.defaults["depth"] == LOCAL.defaults["reasons"]
 
 
 def test_single_feature_has_no_order() -> None:

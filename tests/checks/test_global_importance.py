@@ -130,7 +130,7 @@ def test_unused_column_is_named() -> None:
 
     found = measure(case_of(rows, model), SMALL)
 
-    assert found.notes[-1] == "It does not use w at all."
+    assert found.notes[-1] == "In none of these rows does it use w."
 
 
 def test_sampled_route_says_what_it_cost_and_widens_the_interval_downwards() -> None:
@@ -262,7 +262,7 @@ def test_rows_are_drawn_as_a_picture_and_the_rest_as_lines() -> None:
     figure = draw(found, CHECK.limits)
 
     below = figure.axes[1]
-    assert [len(one.get_offsets()) for one in below.collections] == [250, 250, 250]
+    assert [len(one.get_offsets()) for one in below.collections] == [200, 200, 200]
     assert all(one.get_rasterized() for one in below.collections)
     svg = figure_svg(figure)
     assert svg.count(b"data:image/png;base64") == 1

@@ -194,7 +194,8 @@ def _unused(leans: pd.DataFrame) -> list[str]:
     if not unused:
         return []
     more = f" and {len(unused) - N_LEANS} more" if len(unused) > N_LEANS else ""
-    return [f"It does not use {', '.join(unused[:N_LEANS])}{more}."]
+    named = f"{', '.join(unused[:N_LEANS])}{more}"
+    return [f"In none of the rows explained does it use {named}."]
 
 
 def _kept(expected: pd.DataFrame | None) -> list[str]:

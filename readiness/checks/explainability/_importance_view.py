@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SWARM_ROWS, SWARM_COLUMNS = 250, 10
+SWARM_ROWS, SWARM_COLUMNS = 200, 10
 SPREAD, N_BINS = 0.38, 60  # of half a row, and bins over which points are stacked
 COLD, WARM, UNKNOWN = "#0072B2", "#D55E00", "#7A7A7A"
-DPI = 150  # of the points, which are a picture inside the drawing
+DPI = 110  # of the points, which are a picture inside the drawing
 AXIS = "attribution of each row; blue: low value, red: high, grey: no order"
 
 
@@ -43,7 +43,7 @@ def swarm_table(
     -------
     pandas.DataFrame
         ``column``, ``attribution`` and ``rank_of_value`` (0 to 1; NaN for categories,
-        missing values and sensitive columns), of at most 250 rows and ten columns.
+        missing values and sensitive columns), of at most 200 rows and ten columns.
     """
     kept = frame[: min(SWARM_ROWS, len(rows.found.values))]
     parts = []

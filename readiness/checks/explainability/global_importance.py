@@ -178,7 +178,7 @@ def _notes(rows: Explained, table: pd.DataFrame) -> tuple[str, ...]:
     unused = table.loc[table["mean_abs_attribution"] == 0, "column"]
     if len(unused):
         names = _listed([visible(name, 40) for name in unused])
-        notes.append(f"It does not use {names} at all.")
+        notes.append(f"In none of these rows does it use {names}.")
     return tuple(notes)
 
 
