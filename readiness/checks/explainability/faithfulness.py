@@ -102,8 +102,7 @@ def measure(case: Case, options: Options) -> Measurement:
     the same background rows. The best list adds, row by row, the column that moves
     the score most on those very rows: no explanation can know them, so it errs
     downwards, by a few hundredths at 20 draws. Replaced rows may be ones that cannot
-    exist. It says that the reasons named move the score of this model, not that they
-    are the reasons of the world.
+    exist. It says that the reasons named move this model's score, not the world.
 
     References
     ----------
