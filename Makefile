@@ -24,7 +24,7 @@ endif
 APT := $(shell command -v apt-get 2>/dev/null)
 CHROMIUM := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -1)
 
-.PHONY: help setup browser database lint types test slow demo integration lock benchmark oldest newest wheel image clean
+.PHONY: help setup browser database lint types test slow demo integration integration-airflow integration-jupyter lock benchmark oldest newest wheel image clean
 
 help:
 	@echo "make demo       review the flights case and print where the verdict is"
@@ -32,6 +32,7 @@ help:
 	@echo "make setup      make .venv with everything for development"
 	@echo "make lint types check style and types"
 	@echo "make integration  test with Spark, in an environment of its own"
+	@echo "make integration-airflow, integration-jupyter  test with those schedulers"
 	@echo "make lock       resolve the dependencies anew"
 	@echo "make oldest     test with the oldest dependencies; newest: with today's"
 	@echo "make benchmark  measure the demo beside two other tools"
@@ -102,7 +103,7 @@ types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 # Two workers on two cores: more threads within them only wait for each other.
-test slow oldest newest integration: export OMP_NUM_THREADS := 1
+test slow oldest newest integration integration-airflow integration-jupyter: export OMP_NUM_THREADS := 1
 
 test: $(VENV)/dev.stamp browser database
 	$(BIN)/coverage erase
@@ -119,7 +120,20 @@ SPARK_VENV := .venv-integration
 
 integration: java
 	$(MAKE) VENV=$(SPARK_VENV) $(SPARK_VENV)/spark.stamp
-	$(SPARK_VENV)/bin/pytest -m integration tests/integration
+	$(SPARK_VENV)/bin/pytest -m integration tests/integration/test_local_spark.py
+
+# Two schedulers, each in an environment of its own, as they are released today.
+integration-airflow: $(VENV)/dev.stamp
+	$(MAKE) VENV=.venv-airflow .venv-airflow/bin/python
+	$(subst $(BIN),.venv-airflow/bin,$(INSTALL)) apache-airflow
+	READINESS_AIRFLOW=$(CURDIR)/.venv-airflow/bin/airflow \
+	  $(BIN)/pytest -m integration tests/integration/test_airflow.py
+
+integration-jupyter: $(VENV)/dev.stamp
+	$(MAKE) VENV=.venv-jupyter .venv-jupyter/bin/python
+	$(subst $(BIN),.venv-jupyter/bin,$(INSTALL)) jupyterlab jupyter-scheduler --editable .
+	PATH=$(CURDIR)/.venv-jupyter/bin:$$PATH READINESS_JUPYTER=$(CURDIR)/.venv-jupyter/bin/jupyter \
+	  $(BIN)/pytest -m integration tests/integration/test_jupyter_scheduler.py
 
 .PHONY: java
 java:

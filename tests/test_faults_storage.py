@@ -100,8 +100,30 @@ def test_history_that_cannot_be_written_does_not_lose_the_run(
     assert code == 3
     assert "error: HISTORY_BUSY: " in stderr
     assert stdout.startswith("PASS: 1 pass; ")
-    assert reindex(out) == 1
+    assert [reindex(out), reindex(out)] == [1, 1]
     assert [one.status for one in read_history(out)] == ["published"]
+
+
+def test_review_repeated_after_a_busy_history_doubles_no_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object) -> None:
+        msg = "The history is busy."
+        raise RunError(msg, "HISTORY_BUSY")
+
+    case, out = tiny_case(tmp_path / "case"), tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(publish, "add_runs", busy)
+        first = run_review(case, out=out, only=["own"])
+
+    second = run_review(case, out=out, only=["own"])
+    reindex(out)
+
+    rows = [(one.run_id, one.status) for one in read_history(out)]
+    assert first.exit_code == 3
+    assert sorted(rows) == sorted(
+        [(first.run_id, "published"), (second.run_id, "published")]
+    )
 
 
 def test_output_that_cannot_be_written_is_refused_before_anything_runs(
