@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from readiness.latency import latency_quantile, mean_seconds
 from readiness.queueing import (
     Load,
     even_latency,
     latency_on_schedule,
-    latency_quantile,
-    mean_seconds,
     open_loop_latency,
     sustainable_rate,
     with_omitted,

@@ -11,12 +11,11 @@ import pandas as pd
 from readiness.case import Case
 from readiness.checks.stress._calls import Calls, Clock, Span, timed_calls
 from readiness.checks.stress._load_view import alt, draw, notes_on
+from readiness.latency import latency_quantile, mean_seconds
 from readiness.queueing import (
     Load,
     even_latency,
     latency_on_schedule,
-    latency_quantile,
-    mean_seconds,
     open_loop_latency,
     sustainable_rate,
     with_omitted,

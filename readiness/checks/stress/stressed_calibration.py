@@ -1,7 +1,7 @@
 """S9: whether probabilities and intervals still hold when a feed is broken."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,26 +10,22 @@ from readiness.case import Case
 from readiness.checks.stress._bench import Bench, open_bench
 from readiness.checks.stress._cells import score_faults
 from readiness.checks.stress._looks import all_faults
-from readiness.checks.stress._strained import (
-    PROMISED,
-    Part,
-    expected_range,
-    half_width,
+from readiness.checks.stress._strained import Part, expected_range, half_width
+from readiness.checks.stress._strained_view import (
+    COVERED,
+    NO_FAULT,
+    SLOPE,
+    alt,
+    draw,
+    notes_on,
 )
 from readiness.errors import NotAssessedError, Reason
 from readiness.faults import Fault
-from readiness.figures import draw_intervals, new_figure
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import Floats, Interval, empty_row, summary_frame, summary_row
-from readiness.text import interval, number, visible
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-SLOPE, COVERED = "calibration_slope", "interval_coverage"
 CLASSES = ("binary", "multiclass")
 MIN_ROWS = 100
-NO_FAULT = "without any fault"
 
 
 def measure(case: Case, options: Options) -> Measurement:
@@ -103,7 +99,7 @@ def measure(case: Case, options: Options) -> Measurement:
     return Measurement(
         summary=summary_frame([_row(one, metric, unit) for one in lines[1:]]),
         tables={"faults": table.drop(columns="interval")},
-        notes=_notes(case, table, len(tried), share),
+        notes=notes_on(case, table, len(tried), share),
     )
 
 
@@ -180,92 +176,6 @@ def _row(line: dict[str, Any], metric: str, unit: str) -> dict[str, Any]:
         reason = Reason.NOT_MEASURED
         return empty_row(metric, line["group"], reason, unit, line["rows"])
     return summary_row(metric, line["group"], found, unit)
-
-
-def _notes(
-    case: Case, table: pd.DataFrame, n_tried: int, share: float
-) -> tuple[str, ...]:
-    unit = "share" if case.task == "regression" else ""
-    what = (
-        f"the band that should hold {number(PROMISED, 'share')} of the outcomes holds"
-        if unit
-        else "the calibration slope is"
-    )
-    clean, rest = table.iloc[0], table.iloc[1:]
-    start = f"Without any fault {what} {_words(clean, unit)}"
-    if rest.empty:
-        return (f"{start}; the model refuses every one of {n_tried} faults.",)
-    if not (rest["value"] - clean["value"]).notna().any():
-        return (f"{start}; what a fault does to it is not known.",)
-    worst = rest.loc[(rest["value"] - clean["value"]).abs().idxmax()]
-    subject = worst["group"].partition("/")[0].replace("source=", "the source ")
-    full = (
-        f"in every row {number(worst['full'], unit)}"
-        if np.isfinite(worst["full"])
-        else "and with every row broken it does not exist"
-    )
-    first = (
-        f"{start}; with {visible(subject, 40)} broken in {number(share, 'share')} of "
-        f"the rows ({visible(worst['what_happens'], 80)}) it is "
-        f"{_words(worst, unit)}, {full}."
-    )
-    second = (
-        f"{len(rest)} faults were measured on {int(clean['rows']):,} rows: of each "
-        "feature and source the one that moved calibration most, of "
-        f"{n_tried} faults tried on other rows."
-    )
-    notes = [first, second]
-    if unit:
-        low, high = clean["expected_low"], clean["expected_high"]
-        notes.append(
-            "By chance alone, coverage without a fault lies in "
-            f"{interval(low, high, unit)}; it "
-            f"{'does' if low <= clean['value'] <= high else 'does not'}."
-        )
-    return tuple(notes)
-
-
-def _words(line: "pd.Series[Any]", unit: str) -> str:
-    within = interval(line["ci_low"], line["ci_high"], unit)
-    return f"{number(line['value'], unit)} ({within})"
-
-
-def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
-    """Draw calibration under each fault, and without any."""
-    table = measurement.tables["faults"]
-    is_share = table["expected_low"].notna().any()
-    metric, what = (
-        (COVERED, "outcomes inside their band")
-        if is_share
-        else (SLOPE, "calibration slope (1: probabilities mean what they say)")
-    )
-    figure, axes = new_figure(
-        "Calibration while a share of the rows has a fault", xlabel=what
-    )
-    draw_intervals(
-        axes,
-        [one or NO_FAULT for one in table["group"]],
-        table["value"].tolist(),
-        table["ci_low"].tolist(),
-        table["ci_high"].tolist(),
-        limits=[one for one in limits if one.metric == metric],
-        unit="share" if is_share else "",
-    )
-    return figure
-
-
-def alt(measurement: Measurement) -> str:
-    """Return calibration without a fault and under the worst in one sentence."""
-    table = measurement.tables["faults"]
-    clean, rest = table.iloc[0], table.iloc[1:]
-    start = f"Calibration is {number(clean['value'])} without a fault"
-    if not (rest["value"] - clean["value"]).notna().any():
-        return f"{start}; what a fault does to it is not known."
-    worst = rest.loc[(rest["value"] - clean["value"]).abs().idxmax()]
-    return (
-        f"{start} and {number(worst['value'])} under the worst of {len(rest)} faults, "
-        f"{visible(worst['group'], 60)}."
-    )
 
 
 CHECK = Check(
