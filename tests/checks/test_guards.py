@@ -1,6 +1,7 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,20 +71,32 @@ def values(found: Measurement) -> dict[str, list[float]]:
     }
 
 
-def pasted(case: Case, line: Mapping[str, Any], model: Model) -> Case:
-    """Return the case with a suggested declaration pasted into its case file."""
-    given = tomllib.loads(f"{line['section']}\n{line['paste']}\n")
-    file = case.file.model_dump(mode="json", exclude_unset=True)
-    for section, tables in given.items():
-        for name, keys in tables.items():
-            file.setdefault(section, {}).setdefault(name, {}).update(keys)
-    return load_case(
-        type(case.file).model_validate(file),
-        frames={
-            name: one.take(np.arange(one.n_rows)) for name, one in case.tables.items()
-        },
-        model=model,
+def written(file: Mapping[str, Any], name: str = "") -> list[str]:
+    """Return the lines of a case file as its owner would have written them."""
+    sections = {key: one for key, one in file.items() if isinstance(one, dict)}
+    own = [f"{key} = {toml(one)}" for key, one in file.items() if key not in sections]
+    lines = [f"[{name}]", *own] if name and own else own
+    for key, one in sections.items():
+        lines += written(one, f"{name}.{key}" if name else key)
+    return lines
+
+
+def pasted(case: Case, line: Mapping[str, Any], model: Model, folder: Path) -> Case:
+    """Return the case with a suggested line pasted into the text of its case file.
+
+    Below the head of its section, where there is one; the file is then read as any.
+    """
+    lines = written(
+        case.file.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     )
+    lines += [] if line["section"] in lines else [line["section"]]
+    lines.insert(lines.index(line["section"]) + 1, line["paste"])
+    path = folder / "case.toml"
+    path.write_text("\n".join(lines), "utf-8")
+    frames = {
+        name: one.take(np.arange(one.n_rows)) for name, one in case.tables.items()
+    }
+    return load_case(path, frames=frames, model=model)
 
 
 def noticed(found: Measurement, column: str, fault: str) -> Mapping[str, Any]:
@@ -195,7 +208,9 @@ LINES = {
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_planted_fault_is_the_first_line_and_its_guard_notices_it(name: str) -> None:
+def test_planted_fault_is_the_first_line_and_its_guard_notices_it(
+    name: str, tmp_path: Path
+) -> None:
     make, model, cell, words = PLANTED[name]
     case = make()
 
@@ -208,7 +223,7 @@ def test_planted_fault_is_the_first_line_and_its_guard_notices_it(name: str) -> 
     assert worst["paste"].startswith(LINES[name][1])
     assert worst["paste"] in before.notes[0]
 
-    after = answered(pasted(case, worst, model))
+    after = answered(pasted(case, worst, model, tmp_path))
 
     assert noticed(before, *cell)["silent"]
     assert not noticed(after, *cell)["silent"]
@@ -216,13 +231,15 @@ def test_planted_fault_is_the_first_line_and_its_guard_notices_it(name: str) -> 
     assert values(after)["silent_killers"][0] < values(before)["silent_killers"][0]
 
 
-def test_planted_fault_is_noticed_by_c0_once_the_line_is_pasted() -> None:
+def test_planted_fault_is_noticed_by_c0_once_the_line_is_pasted(
+    tmp_path: Path,
+) -> None:
     case = unit_error_case()
     worst = answered(case).tables["silent_killers"].iloc[0]
     table = case.table("reference")
     rows = table.take(np.arange(table.n_rows))
     wrong = rows.assign(temp=(rows["temp"] - 32) * 5 / 9)
-    again = pasted(case, worst, careful_thermometer)
+    again = pasted(case, worst, careful_thermometer, tmp_path)
 
     broken = load_case(
         again.file,
