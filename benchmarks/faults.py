@@ -55,7 +55,7 @@ def plain_loop(case: Case, seed: int) -> Spent:
         counter.calls = 0
         found = [_plain(bench, fault.alter(bench.rows)) for fault in faults]
     losses = [one if isinstance(one, Interval) else None for one in found]
-    told = _looks.words(losses, case.tolerated_loss, len(faults), 0.05)
+    told = _looks.words(_looks.p_values(losses, case.tolerated_loss))
     verdicts = pd.Series(
         [
             one if isinstance(one, str) else word

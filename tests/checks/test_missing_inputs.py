@@ -111,7 +111,7 @@ def test_source_is_scored_once_for_all_shares_and_patterns(found: Measurement) -
 def test_gap_at_random_is_that_of_the_fault_bench(binary_case: Case) -> None:
     looks = {"first_rows": 1000, "most_rows": 1000}
     own = measure(binary_case, options(**looks)).summary.set_index("group")
-    values = {**fault_bench.CHECK.defaults, **looks}
+    values = {**fault_bench.CHECK.defaults, **looks, "last_rows": 1000}
 
     bench = fault_bench.measure(binary_case, Options(values=values)).summary
     other = bench.set_index("group").loc["visibility/missing/0.20"]

@@ -2,20 +2,18 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.stress._asked import Asked, Bools
 from readiness.errors import ModelError
 from readiness.faults import Fault, FaultRows, Values
 from readiness.models import ModelRaisedError
 from readiness.scoring import score_frame
 from readiness.stats import Floats, Ints
-
-Bools = npt.NDArray[np.bool_]
 
 BATCH_ROWS = 50_000
 
@@ -35,7 +33,7 @@ class Altered:
     message : str
         What the model said when it refused.
     n_changed : int
-        Rows whose values the fault changed, of those looked at: the rows scored.
+        Rows whose values the fault changed, of those looked at.
     end : int
         Where the part ends that was looked at.
     """
@@ -67,6 +65,7 @@ def score_faults(  # noqa: PLR0917 (what is altered, then how much of it)
     clean: Floats,
     begin: Sequence[int],
     quota: int,
+    asked: Asked | None = None,
 ) -> list[Altered]:
     """Return what the model says about a part of the rows under each fault.
 
@@ -85,6 +84,8 @@ def score_faults(  # noqa: PLR0917 (what is altered, then how much of it)
     quota : int
         Rows given to the model for each fault: a part ends where the fault has
         changed so many of its rows, or with the last row.
+    asked : Asked, optional
+        What the model has said so far of these rows; it learns.
 
     Returns
     -------
@@ -94,21 +95,19 @@ def score_faults(  # noqa: PLR0917 (what is altered, then how much of it)
     Notes
     -----
     Copies with the types of the good rows are stacked into calls of at most 50,000
-    rows; if the model refuses such a call, its copies are scored one by one.
+    rows; if the model refuses such a call, its copies are scored one by one. Values
+    that trees cannot tell apart are scored once for each row, whatever the fault.
     """
     done: dict[int, Altered] = {}
     for batch in _batches(faults, rows, begin, quota):
         try:
-            found = _score(case, rows.frame, batch)
+            found = _answers(case, rows.frame, batch, asked)
         except ModelError:
             for copy in batch:
                 done[copy.number] = _alone(case, rows.frame, copy, clean)
             continue
-        start = 0
-        for copy in batch:
-            end = start + len(copy.place)
-            done[copy.number] = _scored(copy, clean, found[start:end])
-            start = end
+        for copy, scores in zip(batch, found, strict=True):
+            done[copy.number] = _scored(copy, clean, scores)
     return [done[number] for number in range(len(faults))]
 
 
@@ -159,6 +158,49 @@ def _differs(one: Values, other: Values) -> Bools:
     missing, also = one.isna().to_numpy(), other.isna().to_numpy()
     different = (one.array != other.array) | missing | also
     return np.asarray(different, dtype=bool) & ~(missing & also)
+
+
+def _answers(
+    case: Case, frame: pd.DataFrame, batch: list[_Copy], asked: Asked | None
+) -> list[Floats]:
+    """Return the scores of each copy; what was asked before is not asked again."""
+    keys = [_keys(copy, asked) for copy in batch]
+    sent: dict[str, list[Ints]] = {}
+    new = []
+    for copy, own in zip(batch, keys, strict=True):
+        if asked is None or own is None:
+            new.append(copy)
+            continue
+        (name,) = copy.columns
+        is_new = asked.is_new(name, own)
+        for before in sent.get(name, []):
+            is_new &= ~np.isin(own, before)
+        sent.setdefault(name, []).append(own[is_new])
+        new.append(_part_of(copy, is_new))
+    ends = np.cumsum([len(copy.place) for copy in new])[:-1]
+    found = np.split(_score(case, frame, new), ends)
+    if asked is None:
+        return found
+    for copy, own, scores in zip(batch, keys, found, strict=True):
+        if own is not None:
+            (name,) = copy.columns
+            asked.learn(name, sent[name].pop(0), scores)
+    return [
+        scores if own is None else asked.answers(next(iter(copy.columns)), own)
+        for copy, own, scores in zip(batch, keys, found, strict=True)
+    ]
+
+
+def _keys(copy: _Copy, asked: Asked | None) -> Ints | None:
+    if asked is None or len(copy.columns) != 1:
+        return None
+    ((name, values),) = copy.columns.items()
+    return asked.keys(name, copy.part.start + copy.place, values)
+
+
+def _part_of(copy: _Copy, chosen: Bools) -> _Copy:
+    columns = {name: values[chosen] for name, values in copy.columns.items()}
+    return replace(copy, place=copy.place[chosen], columns=columns)
 
 
 def _score(case: Case, frame: pd.DataFrame, batch: list[_Copy]) -> Floats:

@@ -1,17 +1,17 @@
-"""What each fault costs, looked at once, and again where the first look cannot tell."""
+"""What each fault costs, looked at once, and again where a look cannot tell."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from readiness.checks.stress._asked import Asked, nothing_asked
 from readiness.checks.stress._bench import Bench
 from readiness.checks.stress._cells import SCORED, Altered, score_faults
 from readiness.fault_sources import faults_of_sources
 from readiness.faults import Fault, faults_of
-from readiness.stats import CONFIDENCE, Interval, holm
+from readiness.stats import CONFIDENCE, Floats, Interval, holm
 
-N_LOOKS = 2
 MIN_BLOCKS = 30  # below, nothing is decided
 ONE_IN_THREE = 0.43  # standard errors short of a limit that chance makes up for
 FEWEST_ROWS = 300
@@ -27,8 +27,8 @@ class Cell:
     fault, altered : Fault, Altered
     loss : Interval or None
         At the full dose; None where the model refused the rows.
-    look : int
-        1 or 2: how often more rows were asked for.
+    look, n_looks : int
+        From 1: how often rows were asked for, and might have been.
     decision : str
         ``"harmful"``, ``"harmless"``, ``"?"``, or the outcome where not scored.
     """
@@ -37,6 +37,7 @@ class Cell:
     altered: Altered
     loss: Interval | None
     look: int
+    n_looks: int
     decision: str
 
 
@@ -52,17 +53,18 @@ def all_faults(bench: Bench) -> tuple[Fault, ...]:
 
 
 def run_bench(
-    bench: Bench, faults: Sequence[Fault], n_first: int, most_scorings: int
+    bench: Bench, faults: Sequence[Fault], sizes: Sequence[int], most_scorings: int
 ) -> tuple[Cell, ...]:
-    """Return what each fault costs, looking again where the first look cannot tell.
+    """Return what each fault costs, looking again where a look cannot tell.
 
     Parameters
     ----------
     bench : Bench
         n rows.
     faults : sequence of Fault
-    n_first : int
-        Altered rows that the model scores for each fault at the first look.
+    sizes : sequence of int
+        Altered rows that the model has scored for each fault after the first look,
+        and after the second where there are two; the last look is at all n rows.
     most_scorings : int
         Rows that each look may give to the model; with many faults a look takes
         fewer rows, never below 300.
@@ -75,40 +77,38 @@ def run_bench(
     Notes
     -----
     A cell is harmful (harmless) when its loss at the full dose is above (below) the
-    tolerated loss by a t test on block sums, Holm over all cells, at 2.5 % per look:
-    over both looks the chance of one or more wrong words of a kind is at most 5 %.
-    Rows that a fault leaves as they are cost no scoring, so a look goes on to later
-    rows until its quota is spent; how far depends on the inputs alone. An undecided
-    cell gets a second look, at all n rows, if these have at least one chance in three
-    to decide it; what blocks add to the variance, rows do not remove.
+    tolerated loss. Its p-value is the smallest over its looks (the t test on block
+    sums), times the number of looks there may be: however the looks hang together and
+    whatever made the bench look again, it is at most u with a chance of at most u.
+    Holm over all cells then keeps the chance of one or more wrong words of a kind to
+    5 %. As p-values only fall, a word once said stands, and its cell is looked at no
+    more. Rows that a fault leaves as they are cost no scoring, so a look goes on to
+    later rows until its quota is spent; how far depends on the inputs alone. An
+    undecided cell is looked at again if all n rows have a fair chance to decide it.
     """
     n_rows = len(bench.truth)
-    n_first = min(n_first, max(most_scorings // len(faults), FEWEST_ROWS), n_rows)
+    first = min(sizes[0], max(most_scorings // len(faults), FEWEST_ROWS))
+    fewer = {one for one in (first, *sizes[1:]) if first <= one < n_rows}
     looks = _Looks(
-        bench=bench, n_looks=N_LOOKS if n_first < n_rows else 1, n_cells=len(faults)
+        bench=bench,
+        faults=faults,
+        sizes=[*sorted(fewer), n_rows],
+        asked=nothing_asked(bench.case, bench.rows.frame, bench.clean),
+        p=np.ones((len(faults), 2)),
     )
-    first = score_faults(
-        bench.case, faults, bench.rows, bench.clean, [0] * len(faults), n_first
-    )
-    cells = looks.decided(faults, first, look=1)
-    again = [
-        place
-        for place, cell in enumerate(cells)
-        if _rows_would_help(cell, bench, len(faults))
-    ]
-    if looks.n_looks == 1 or not again:
-        return tuple(cells)
-    quota = max(most_scorings // len(again), FEWEST_ROWS)
-    chosen, begin = [faults[one] for one in again], [first[one].end for one in again]
-    more = score_faults(
-        bench.case, chosen, bench.rows, bench.clean, begin, min(quota, n_rows)
-    )
-    joined = [
-        _joined(first[place], one) for place, one in zip(again, more, strict=True)
-    ]
-    for place, cell in zip(again, looks.decided(chosen, joined, look=2), strict=True):
-        cells[place] = cell
-    return tuple(cells)
+    cells: dict[int, Cell] = {}
+    todo = list(range(len(faults)))
+    for look in range(len(looks.sizes)):
+        quota = max(most_scorings // max(len(todo), 1), FEWEST_ROWS)
+        seen = looks.taken(todo, cells, look, quota)
+        cells |= dict(zip(todo, seen, strict=True))
+        told = words(looks.p)
+        for place, cell in cells.items():
+            outcome = cell.altered.outcome
+            word = told[place] if outcome == SCORED else outcome
+            cells[place] = replace(cell, decision=word)
+        todo = [place for place in todo if looks.would_help(cells[place], look, told)]
+    return tuple(cells[place] for place in range(len(faults)))
 
 
 def _joined(one: Altered, other: Altered) -> Altered:
@@ -122,77 +122,98 @@ def _joined(one: Altered, other: Altered) -> Altered:
     )
 
 
-def _rows_would_help(cell: Cell, bench: Bench, n_cells: int) -> bool:
-    """Return whether all rows have one chance in three to decide.
-
-    The part of the variance that lies between blocks does not shrink with rows.
-    """
-    from scipy.special import ndtri  # noqa: PLC0415 (heavy)
-
-    loss, growth = cell.loss, len(bench.truth) / max(cell.altered.end, 1)
-    if cell.decision != UNDECIDED or loss is None or loss.n_blocks < MIN_BLOCKS:
-        return False
-    if growth == 1:
-        return False
-    within = min(1.0, loss.dependence_factor**-2)
-    se = loss.se * np.sqrt(1 - within + within / growth)
-    critical = -ndtri((1 - CONFIDENCE) / N_LOOKS / n_cells)
-    bound = bench.case.tolerated_loss
-    return bool(abs(loss.value - bound) >= (critical - ONE_IN_THREE) * se)
-
-
-def words(
-    losses: Sequence[Interval | None], bound: float, n_cells: int, alpha: float
-) -> list[str]:
-    """Return ``"harmful"``, ``"harmless"`` or ``"?"`` for each loss, Holm over cells.
+def p_values(losses: Sequence[Interval | None], bound: float) -> Floats:
+    """Return p-values against a loss below, and above, the bound: shape (n, 2).
 
     Parameters
     ----------
     losses : sequence of Interval or None
+        None, or fewer than 30 blocks: 1.
     bound : float
         The tolerated loss.
-    n_cells : int
-        Cells that could have been tested, at least as many as there are losses.
-    alpha : float
-        Chance of one or more wrong words of a kind.
     """
-    others = [1.0] * (n_cells - len(losses))
-    above, below = (
-        holm([_p_value(loss, bound, side) for loss in losses] + others, alpha)
-        for side in (1, -1)
+    return np.array(
+        [[_p_value(loss, bound, side) for side in (1, -1)] for loss in losses]
     )
-    found = np.select([above, below], [HARMFUL, HARMLESS], UNDECIDED)[: len(losses)]
+
+
+def words(p: Floats) -> list[str]:
+    """Return ``"harmful"``, ``"harmless"`` or ``"?"`` for each cell, Holm over cells.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n, 2)
+        As `p_values`, adjusted for looks.
+    """
+    above, below = (holm(one) for one in p.T)
+    found = np.select([above, below], [HARMFUL, HARMLESS], UNDECIDED)
     return [str(one) for one in found]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Looks:
-    """What the looks of one bench share."""
+    """What the looks of one bench share; `p` is the smallest so far, (n, 2)."""
 
     bench: Bench
-    n_looks: int
-    n_cells: int
+    faults: Sequence[Fault]
+    sizes: Sequence[int]
+    asked: Asked
+    p: Floats
 
-    def decided(
-        self, faults: Sequence[Fault], altered: Sequence[Altered], *, look: int
+    def taken(
+        self, todo: Sequence[int], before: Mapping[int, Cell], look: int, quota: int
     ) -> list[Cell]:
-        """Return a cell for each fault; a second look is at chosen cells only."""
-        scored = [one.scores for one in altered]
-        losses = [None if one is None else self.bench.loss(one) for one in scored]
-        bound, alpha = self.bench.case.tolerated_loss, (1 - CONFIDENCE) / self.n_looks
-        told = words(losses, bound, self.n_cells, alpha)
-        return [
-            Cell(
-                fault=fault,
-                altered=one,
-                loss=loss,
-                look=look,
-                decision=word if one.outcome == SCORED else one.outcome,
+        """Return the cells to look at with more rows; their p-values fall."""
+        bench = self.bench
+        size = self.sizes[look] - (self.sizes[look - 1] if look else 0)
+        if look == len(self.sizes) - 1:
+            size = self.sizes[look]
+        found = score_faults(
+            bench.case,
+            [self.faults[place] for place in todo],
+            bench.rows,
+            bench.clean,
+            [before[place].altered.end if look else 0 for place in todo],
+            min(quota, size),
+            self.asked,
+        )
+        cells = []
+        for place, new in zip(todo, found, strict=True):
+            one = _joined(before[place].altered, new) if look else new
+            loss = None if one.scores is None else bench.loss(one.scores)
+            p = p_values([loss], bench.case.tolerated_loss)[0] * len(self.sizes)
+            self.p[place] = np.minimum(self.p[place], p)
+            cells.append(
+                Cell(
+                    fault=self.faults[place],
+                    altered=one,
+                    loss=loss,
+                    look=look + 1,
+                    n_looks=len(self.sizes),
+                    decision=UNDECIDED,
+                )
             )
-            for fault, one, loss, word in zip(
-                faults, altered, losses, told, strict=True
-            )
-        ]
+        return cells
+
+    def would_help(self, cell: Cell, look: int, told: Sequence[str]) -> bool:
+        """Return whether all rows have a fair chance to decide.
+
+        One in three where the next look is not at all of them yet, which costs more:
+        one in two. What blocks add to the variance does not shrink with rows.
+        """
+        from scipy.special import ndtri  # noqa: PLC0415 (heavy)
+
+        loss, n_rows, end = cell.loss, len(self.bench.truth), cell.altered.end
+        if cell.decision != UNDECIDED or loss is None or loss.n_blocks < MIN_BLOCKS:
+            return False
+        bound = self.bench.case.tolerated_loss
+        word = HARMFUL if loss.value > bound else HARMLESS
+        n_open = len(told) - told.count(word)
+        within = min(1.0, loss.dependence_factor**-2)
+        se = loss.se * np.sqrt(1 - within + within * end / n_rows)
+        critical = -ndtri((1 - CONFIDENCE) / len(self.sizes) / n_open)
+        short = 0.0 if look else ONE_IN_THREE
+        return bool(end < n_rows and abs(loss.value - bound) >= (critical - short) * se)
 
 
 def _p_value(loss: Interval | None, bound: float, side: int) -> float:

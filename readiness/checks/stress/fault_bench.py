@@ -14,10 +14,10 @@ from readiness.checks.stress._fault_view import alt, draw, subject
 from readiness.checks.stress._looks import (
     HARMFUL,
     HARMLESS,
-    N_LOOKS,
     UNDECIDED,
     Cell,
     all_faults,
+    p_values,
     run_bench,
     words,
 )
@@ -27,7 +27,6 @@ from readiness.fault_values import is_number
 from readiness.metrics import METRICS
 from readiness.result import Check, Measurement, Options
 from readiness.stats import (
-    CONFIDENCE,
     Floats,
     Interval,
     empty_row,
@@ -53,8 +52,8 @@ def measure(case: Case, options: Options) -> Measurement:
         Needs labels, and a model that can score altered rows.
     options : Options
         ``first_rows`` (2,500): altered rows scored at the first look; ``most_rows``
-        (10,000) of the second, ``most_scorings`` (1,500,000): rows one look may give
-        to the model.
+        (10,000) after the second; ``last_rows`` (35,000) of the table that the third
+        is at; ``most_scorings`` (1,500,000): rows one look may give to the model.
 
     Returns
     -------
@@ -88,20 +87,24 @@ def measure(case: Case, options: Options) -> Measurement:
 
     Decisions "harmful" and "harmless" hold together over all cells, at each dose:
     with 95 % confidence none of either word is wrong. They are taken after
-    ``first_rows`` altered rows where these decide, else after ``most_rows`` if that
-    has a chance of one in three to decide; each look spends half of the 5 %.
-    Intervals are those of single cells. A row that a fault leaves as it is is not
-    scored again. Do not read a cell as safe because its dose of 0.05 costs little: a
-    dead feed is dose 1.00.
+    ``first_rows`` altered rows where these decide, else after ``most_rows`` or after
+    ``last_rows`` if those have a fair chance to decide; each of the three looks spends
+    a third of the 5 %. Intervals are those of single cells. A row that a fault leaves
+    as it is is not scored again, nor is one whose value trees cannot tell from one
+    they have been asked about. Do not read a cell as safe because its dose of 0.05
+    costs little: a dead feed is dose 1.00.
 
     References
     ----------
     S. Schelter, T. Rukat, F. Biessmann (2021), "JENGA: A framework to study the
     impact of data errors on the predictions of machine learning models", EDBT.
     """
-    bench = open_bench(case, options["most_rows"], options.seed)
+    bench = open_bench(case, options["last_rows"], options.seed)
     cells = run_bench(
-        bench, all_faults(bench), options["first_rows"], options["most_scorings"]
+        bench,
+        all_faults(bench),
+        (options["first_rows"], options["most_rows"]),
+        options["most_scorings"],
     )
     metric = f"{case.metric.name}_loss"
     costs = [_costs(bench, cell) for cell in cells]
@@ -176,12 +179,9 @@ def _table(bench: Bench, costs: Sequence[_Costs]) -> pd.DataFrame:
     """Return one line per cell; words about parts of the rows hold at 95 % each."""
     table = pd.DataFrame([_line(bench, one) for one in costs])
     for dose in PARTIAL:
-        told = words(
-            [one.losses.get(dose) for one in costs],
-            bench.case.tolerated_loss,
-            len(costs),
-            (1 - CONFIDENCE) / N_LOOKS,
-        )
+        losses = [one.losses.get(dose) for one in costs]
+        n_looks = np.array([[one.cell.n_looks] for one in costs])
+        told = words(p_values(losses, bench.case.tolerated_loss) * n_looks)
         scored = table["outcome"] == SCORED
         table[f"decision_{dose}"] = np.where(scored, told, table["decision"])
     return table
@@ -250,6 +250,11 @@ CHECK = Check(
     measure=measure,
     draw=draw,
     alt=alt,
-    defaults={"first_rows": 2500, "most_rows": 10_000, "most_scorings": 1_500_000},
+    defaults={
+        "first_rows": 2500,
+        "most_rows": 10_000,
+        "last_rows": 35_000,
+        "most_scorings": 1_500_000,
+    },
     metrics=tuple(sorted({f"{metric.name}_loss" for metric in METRICS})),
 )

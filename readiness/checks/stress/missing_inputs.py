@@ -75,7 +75,7 @@ def measure(case: Case, options: Options) -> Measurement:
     cells = run_bench(
         bench,
         [missing(one) for one in known],
-        options["first_rows"],
+        (options["first_rows"],),
         options["most_scorings"],
     )
     curves = [
