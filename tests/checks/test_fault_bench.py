@@ -28,7 +28,7 @@ from readiness.errors import NotAssessedError, Reason
 from readiness.faults import DAY_OLD, Fault, FaultRows
 from readiness.result import Measurement, Options
 from readiness.scoring import count_calls
-from tests.cases import case_file, small_frames
+from tests.cases import TARGET, case_file, small_frames
 
 SLOPES = {"a": 2.0, "b": -1.0, "c": 0.5}
 PHI = 0.6
@@ -425,6 +425,26 @@ def test_figure_shows_the_worst_columns_of_many(
     assert len(axes.get_xticks()) == 24
     assert "21 more" in axes.get_xlabel()
     assert {text.get_text() for text in axes.texts} >= {"R", "x"}
+
+
+def test_cells_of_many_columns_are_a_ranked_list() -> None:
+    rows = pd.DataFrame({f"x{n}": np.arange(60.0) for n in range(26)})
+    rows[TARGET] = rows["x7"] + np.arange(60) % 7
+    file = case_file(
+        "regression",
+        model={"features": [f"x{n}" for n in range(26)]},
+        data={"time": None, "entity": None},
+    )
+    case = load_case(
+        file, frames={"reference": rows}, model=lambda frame: frame["x7"].fillna(0)
+    )
+
+    cells = measure(case, options()).tables["cells"]
+
+    losses = cells["loss"].dropna()
+    assert losses.is_monotonic_decreasing
+    assert cells["column"].iloc[0] in ("x7", "x6", "(all columns)")
+    assert cells["column"].nunique() == 27
 
 
 def test_alternative_text_names_the_worst_cell(fussy_measurement: Measurement) -> None:

@@ -94,8 +94,16 @@ def _first(bench: Bench, killers: pd.DataFrame, n_harmful: int) -> str:
     if killers.empty:
         return f"Some guard notices each of the {n_harmful} harmful faults."
     start = f"{len(killers)} of {n_harmful} harmful faults go unnoticed"
-    worst = _sentence(bench, _records(killers)[0])
-    return f"{start}{'; the worst' if len(killers) > 1 else ''}: {worst}"
+    worst, *others = _records(killers)[:N_WORST]
+    if not others:
+        return f"{start}: {_sentence(bench, worst)}"
+    also = "; ".join(
+        f"{subject(one['column'])}, where {visible(one['what_happens'], 80)} "
+        f"({number(one['loss'])})"
+        for one in others
+    )
+    remedy = _remedy(worst).replace("It would", "The worst would", 1)
+    return f"{start}; the worst: {_harm(bench, worst)}. Next: {also}. {remedy}"
 
 
 def _records(table: pd.DataFrame) -> Sequence[Mapping[Any, Any]]:
@@ -103,18 +111,25 @@ def _records(table: pd.DataFrame) -> Sequence[Mapping[Any, Any]]:
 
 
 def _sentence(bench: Bench, row: Mapping[Any, Any]) -> str:
+    return f"{_harm(bench, row)}. {_remedy(row)}"
+
+
+def _harm(bench: Bench, row: Mapping[Any, Any]) -> str:
     metric = metric_words(bench.case.metric.name)
     sizes = interval(row["ci_low"], row["ci_high"])
     where = " and in ".join(PARTS[one] for one in str(row["silent_at"]).split(", "))
-    text = (
+    return (
         f"{subject(row['column'])}: {visible(row['what_happens'], 80)}. This costs "
         f"{number(row['loss'])} of {metric} ({sizes}) when it befalls every row. It "
         f"goes unnoticed in {where}"
     )
+
+
+def _remedy(row: Mapping[Any, Any]) -> str:
     if not row["paste"]:
-        return f"{text}. No declaration of the case file would have it noticed."
+        return "It would be noticed by no declaration of the case file."
     key = str(row["paste"]).partition(" = ")[0]
-    return f"{text}. {MEANS[key]}: {row['section']} {row['paste']}"
+    return f"{MEANS[key]}: {row['section']} {row['paste']}"
 
 
 def _on_guards(guards: Guards) -> list[str]:

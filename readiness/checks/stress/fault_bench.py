@@ -10,7 +10,7 @@ import pandas as pd
 from readiness.case import Case
 from readiness.checks.stress._bench import Bench, answers, open_bench
 from readiness.checks.stress._cells import REJECTED, SCORED
-from readiness.checks.stress._fault_view import alt, draw, subject
+from readiness.checks.stress._fault_view import MAX_COLUMNS, alt, draw, subject
 from readiness.checks.stress._looks import (
     HARMFUL,
     HARMLESS,
@@ -184,6 +184,8 @@ def _table(bench: Bench, costs: Sequence[_Costs]) -> pd.DataFrame:
         told = words(p_values(losses, bench.case.tolerated_loss) * n_looks)
         scored = table["outcome"] == SCORED
         table[f"decision_{dose}"] = np.where(scored, told, table["decision"])
+    if table["column"].nunique() > MAX_COLUMNS:  # a list to read, not a matrix
+        return table.sort_values("loss", ascending=False, ignore_index=True)
     return table
 
 

@@ -83,7 +83,7 @@ def measure(case: Case, options: Options) -> Measurement:
     """
     cells = options.needed["S1"].tables["cells"]
     given = {**fault_bench.CHECK.defaults, **case.file.checks.get("S1", {})}
-    bench = open_bench(case, given["most_rows"], options.seed)
+    bench = open_bench(case, given["last_rows"], options.seed)
     guards = guards_of(bench, options)
     faults = {(one.column, one.name): one for one in all_faults(bench)}
     lines, found = [], []
