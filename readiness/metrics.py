@@ -155,10 +155,7 @@ class Metric:
     def _without_spread(
         self, interval: Interval, truth: Floats, clusters: Clusters
     ) -> Interval:
-        n_blocks = min(
-            _n_blocks(clusters.take(truth == one), int(np.sum(truth == one)))
-            for one in np.unique(truth)
-        )
+        n_blocks = blocks_of_the_rarest(truth, clusters)
         low, high = clopper_pearson(interval.value * n_blocks, n_blocks)
         return replace(interval, ci_low=low, ci_high=high)
 
@@ -196,6 +193,14 @@ def default_metric(task: str) -> Metric:
 def companions(task: str) -> tuple[Metric, ...]:
     """Return every metric of a task, the default first."""
     return tuple(one for one in METRICS if task in one.tasks)
+
+
+def blocks_of_the_rarest(y_true: Floats, clusters: Clusters) -> int:
+    """Return how many rows the rarest class has, or blocks where those are fewer."""
+    return min(
+        _n_blocks(clusters.take(y_true == one), int(np.sum(y_true == one)))
+        for one in np.unique(y_true)
+    )
 
 
 def _n_blocks(clusters: Clusters, n_rows: int) -> int:

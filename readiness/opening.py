@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from readiness.case import Case, load_case
+from readiness.errors import ModelError
 from readiness.monitor import monitor_case
 from readiness.plan_config import is_plan
 
@@ -29,6 +30,11 @@ def opened_case(
         What ``run.json`` says.
     cluster : str
         As `case.load_case`.
+
+    Raises
+    ------
+    ModelError
+        MODEL_LOAD where the run is strict and loading the model warned.
     """
     if isinstance(case_file, Case):
         return case_file
@@ -54,4 +60,8 @@ def opened_case(
     if "created_utc" in run:
         # Every notebook counts the age of rows from the same moment.
         case = replace(case, begun=dt.datetime.fromisoformat(run["created_utc"]))
+    if run.get("strict") and case.model.notes:
+        note = case.model.notes[0]
+        msg = f"--strict wants a model that loads without a warning: {note}"
+        raise ModelError(msg)
     return case

@@ -197,6 +197,7 @@ def _prepare(
         "notebooks": [one.name for one in ready.notebooks],
         "current": str(options.current) if options.current else None,
         "cluster": options.cluster,
+        "strict": options.strict,
         "earlier": _earlier(ready, options) if is_plan(ready.case_path) else [],
         "hashes": dict(ready.hashes),
         "resumed": list(resumed.run_ids) if resumed else [],

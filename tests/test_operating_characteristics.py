@@ -136,6 +136,22 @@ def at_most_5_in_100(n_sets: int, rate: float = 0.05) -> float:
     return float(binom.ppf(0.99, n_sets, rate)) / n_sets
 
 
+def draw_null(rng: np.random.Generator, n_days: int) -> Interval:
+    """Return the interval of the area where labels have nothing to do with scores."""
+    day = days(rng, n_days)
+    late = rng.random(len(day)) < 0.3
+    score = rng.normal(0, DAY_SD, n_days)[day] + rng.normal(size=len(day))
+    return ROC_AUC.interval(late, score, Clusters(block=day))
+
+
+def test_model_that_knows_nothing_is_called_better_or_worse_rarely_f148() -> None:
+    seen = shares(draw_null, 0.5, n_sets=200)
+
+    assert seen[Status.PASS] <= at_most_5_in_100(200, 0.05 + SLACK)
+    assert seen[Status.FAIL] <= at_most_5_in_100(200, 0.05 + SLACK)
+    assert seen[Status.INCONCLUSIVE] >= 1 - 2 * at_most_5_in_100(200, 0.05 + SLACK)
+
+
 def test_at_the_limit_a_pass_is_rare() -> None:
     assert shares(draw_auc, TRUE_AUC)[Status.PASS] <= at_most_5_in_100(400)
 

@@ -1,6 +1,7 @@
 """P1: the headline metric with its interval, on reference, current and groups."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 from readiness.case import Case
 from readiness.checks.baseline._kept import kept_of
 from readiness.checks.baseline._rows import (
+    MIN_CLUSTERS,
     Bools,
     Rows,
     declared_groups,
@@ -24,9 +26,16 @@ from readiness.checks.baseline._rows import (
 from readiness.errors import Reason
 from readiness.evidence import influence_table
 from readiness.figures import draw_intervals, new_figure
-from readiness.metrics import Metric, companions
+from readiness.metrics import Metric, blocks_of_the_rarest, companions
 from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
-from readiness.stats import Interval, empty_row, summary_frame, summary_row
+from readiness.stats import (
+    Clusters,
+    Floats,
+    Interval,
+    empty_row,
+    summary_frame,
+    summary_row,
+)
 from readiness.text import interval, number, visible
 from readiness.words import UNDECLARED
 
@@ -68,7 +77,8 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     and by entity, the wider wins; shares of rows get Clopper-Pearson limits at the
     effective number of rows. An undeclared day, week or identifier that widens the
     interval by half or more is used, with a warning. Do not trust an interval on
-    fewer than 30 blocks, and no number when labels arrive late for some rows only.
+    fewer than 30 blocks or, of a ranking, on fewer than 30 that hold the rarest
+    class, and no number when labels arrive late for some rows only.
 
     References
     ----------
@@ -140,9 +150,23 @@ def _row(
         case.threshold,
     )
     if np.isfinite(measured.value):
+        fewest = _fewest(metric, y_true, scored.clusters.take(keep))
+        if fewest is not None:
+            measured = replace(measured, n_blocks=fewest)
         return summary_row(metric.name, group, measured, _unit(case, metric))
     reason = _why_undefined(case, metric, y_true)
     return empty_row(metric.name, group, reason, _unit(case, metric), len(y_true))
+
+
+def _fewest(metric: Metric, y_true: Floats, clusters: Clusters) -> int | None:
+    """Return how few blocks hold the rarest class, where that decides; else None.
+
+    A rate within one class rests on that class, however many rows the others have.
+    """
+    if metric.needs == "value" or metric.per_row is not None:
+        return None
+    fewest = blocks_of_the_rarest(y_true, clusters)
+    return fewest if fewest < MIN_CLUSTERS else None
 
 
 def _unit(case: Case, metric: Metric) -> str:
@@ -171,7 +195,13 @@ def _notes(
             f"{metric.name} on {rows.name}: {_said(row, row['unit'])}, from "
             f"{number(row['n_rows'], 'count')} rows. Each limit is one-sided 95 %."
         )
-        notes.append(dependence_note(case, rows, _interval(row)))
+        fewest = _fewest(metric, rows.scores.y_true, rows.scores.clusters)
+        notes.append(
+            dependence_note(case, rows, _interval(row))
+            if fewest is None
+            else f"The rarest class of {rows.name} has {fewest} rows, or blocks where "
+            f"those are fewer; under {MIN_CLUSTERS} decide nothing."
+        )
         notes.append(_undeclared_note(rows) if rows.undeclared else None)
         notes.append(left_out_note(rows))
     if case.file.model.acceptable is None:

@@ -22,6 +22,7 @@ from readiness.tables import Table
 from readiness.text import number, visible
 
 MOST_ATTRIBUTES = 8
+SMALL_CELL = 10  # rows of a sensitive category below which it is not named
 MOST_VALUES = 120  # of a categorical attribute; the rarer ones are counted together
 KINDS = ("numeric", "categorical", "boolean")
 ASKED_ROWS = 2000
@@ -262,6 +263,12 @@ def _cut(
     total = {**met.categories}
     for label, n in seen.categories.items():
         total[label] = total.get(label, 0) + n
+    if column.sensitive:  # a category of few people has no name: it is a rare one
+        most = {
+            label: max(met.categories.get(label, 0), seen.categories.get(label, 0))
+            for label in total
+        }
+        total = {label: n for label, n in total.items() if most[label] >= SMALL_CELL}
     declared = [str(one) for one in domain]
     ordered = sorted(total, key=lambda label: (-total[label], label))
     values = list(dict.fromkeys([*declared, *ordered]))[:MOST_VALUES]

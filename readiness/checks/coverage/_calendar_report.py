@@ -235,8 +235,9 @@ def _order(spans: pd.DataFrame, base: str) -> list[str]:
     if base not in found or "current" not in found:
         return []
     first, last = str(found["current"]["first"]), str(found["current"]["last"])
-    if last < str(found[base]["first"]):
-        return [f"The current rows are older than {base}: are the tables swapped?"]
+    for name in dict.fromkeys((base, "reference")):
+        if name in found and last < str(found[name]["first"]):
+            return [f"The current rows are older than {name}: are the tables swapped?"]
     if first <= str(found[base]["last"]):
         return [
             f"The current rows begin before {base} ends: the tables overlap in time."

@@ -1,0 +1,286 @@
+"""Threats T01 to T40 that no test of a single room holds; docs/faults.md has all."""
+
+import json
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
+from playwright.sync_api import Browser
+
+from readiness import notebook_page
+from readiness.config import ModelSection
+from readiness.errors import ReadinessError, RunError
+from readiness.inert import assert_inert
+from readiness.models import load_model
+from readiness.notebooks import prepare
+from readiness.result import result_to_dict
+from readiness.review import open_review
+from readiness.staging import open_staging
+from tests.cases import small_case, small_frames
+from tests.commands import in_process, reviewing
+from tests.invariants import observed
+from tests.sample_pages import HOSTILE, sample_pages
+from tests.test_browser import CHROMIUM, browser
+from tests.test_faults_input import case as points_case
+from tests.tiny import tiny_case
+
+__all__ = ["browser", "points_case"]
+
+RUNS_ON_LOAD = "open({marker!r}, 'w')\n"
+LOADER = "loader_module: mlflow.sklearn\ncode: code\n"
+# Refuses and notes every address that is not this machine; in each process of a run.
+BLOCKED = """
+import sys
+
+HOME = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "", None)
+
+def refuse(event, values):
+    if event == "socket.connect":
+        address = values[1]
+        outside = isinstance(address, tuple) and address[0] not in HOME
+    else:
+        outside = event == "socket.getaddrinfo" and values[0] not in HOME
+    if outside:
+        with open({log!r}, "a") as stream:
+            stream.write(event + str(values[1:]))
+        raise OSError("the network is blocked")
+
+sys.addaudithook(refuse)
+with open({log!r} + ".used", "a") as stream:
+    stream.write("x")
+"""
+POLICY = r'<meta http-equiv="Content-Security-Policy"[^>]*>'
+PLANTED = "Planted-Person-4711"
+
+
+def load(source: str, base: Path, **more: Any) -> object:  # noqa: ANN401 (keys of a model)
+    section = {"path": source, "task": "binary", "positive": 1, **more}
+    return load_model(ModelSection.model_validate(section), base)
+
+
+def test_folder_of_a_model_is_refused_and_its_code_is_not_run_t03(
+    tmp_path: Path,
+) -> None:
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    marker = tmp_path / "marker"
+    (code / "sklearn.py").write_text(RUNS_ON_LOAD.format(marker=str(marker)))
+    (code.parent / "MLmodel").write_text(LOADER)
+
+    with pytest.raises(ReadinessError, match="is a folder; name one file"):
+        load("model", tmp_path)
+
+    assert not marker.exists()
+
+
+def test_onnx_with_data_elsewhere_is_refused_t07(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("outside")
+    content = b"\x08\x08\x12\x07pytorch:\x10location\x12\x09../secret"
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "model.onnx").write_bytes(content)
+
+    with pytest.raises(ReadinessError, match="refused"):
+        load("model.onnx", tmp_path / "case")
+
+
+def test_file_of_a_callable_that_a_link_leads_outside_is_refused_t07(
+    tmp_path: Path,
+) -> None:
+    marker = tmp_path / "marker"
+    (tmp_path / "case").mkdir()
+    (tmp_path / "outside.py").write_text(RUNS_ON_LOAD.format(marker=str(marker)))
+    (tmp_path / "case" / "score.py").symlink_to(tmp_path / "outside.py")
+    section = {"callable": "score.py:score", "task": "binary", "positive": 1}
+
+    with pytest.raises(ReadinessError, match="must lie beside the case file"):
+        load_model(ModelSection.model_validate(section), tmp_path / "case")
+
+    assert not marker.exists()
+
+
+def hostile_page(*, policy: bool) -> str:
+    """Return a page that neither escaping nor the last reading has seen."""
+    page = sample_pages()["index.html"]
+    whole = page.replace("</main>", "".join(HOSTILE) + "</main>")
+    without, n_policies = re.subn(POLICY, "", whole)
+    assert n_policies == 1
+    return whole if policy else without
+
+
+def test_page_whose_text_was_not_escaped_is_refused_t11() -> None:
+    with pytest.raises(RunError, match="script element"):
+        assert_inert(hostile_page(policy=True))
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_content_policy_alone_stops_what_got_through_t11(
+    browser: Browser, tmp_path: Path
+) -> None:
+    titles = {}
+    for policy in (True, False):
+        path = tmp_path / f"{policy}.html"
+        path.write_text(hostile_page(policy=policy), "utf-8")
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("request", lambda one, asked=asked: asked.append(one.url))
+        page.goto(path.as_uri())
+        page.wait_for_load_state("load")
+        titles[policy] = page.title()
+        assert not [url for url in asked if url.startswith("http")]
+        page.close()
+
+    assert titles[False] in ("stolen", "1")  # the vectors work where nothing stops them
+    assert titles[True] not in ("stolen", "1")
+
+
+def test_picture_of_a_local_file_is_not_embedded_t13() -> None:
+    shown = notebook_page.markdown_html("![x](../../etc/passwd) ![y](/etc/hostname)")
+
+    assert "img" not in shown
+    assert "[picture: x]" in shown
+    assert notebook_page.make_exporter().embed_images is False
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['it"s', "it's", "a\nb", "{x}", "\\", "'); open('marker', 'w'); ('"],
+    ids=["T17-quote", "T17-apostrophe", "T17-line", "T21", "T17-slash", "T17-code"],
+)
+def test_value_of_a_parameter_stays_a_value_t17(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    case = tiny_case(tmp_path / "case")
+    target = tmp_path / "prepared.ipynb"
+
+    prepare(case.parent / "own" / "own.ipynb", target, {"case_file": value})
+    node = parameterize_notebook(load_notebook_node(str(target)), {"case_file": value})
+
+    injected = [c for c in node.cells if "injected-parameters" in c.metadata["tags"]]
+    names: dict[str, object] = {}
+    exec(injected[0].source, names)  # noqa: S102 (what a kernel would run)
+    assert names["case_file"] == value
+    assert not (tmp_path / "marker").exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1:9/own", "https://example.org/m", "s3://bucket/m", "file:///etc"],
+)
+@pytest.mark.parametrize(
+    ("old", "key"),
+    [
+        ('notebooks = "own"', 'notebooks = "{}"'),
+        ('path = "model.skops"', 'path = "{}"'),
+        ('reference = "reference.parquet"', 'reference = "{}"'),
+    ],
+    ids=["T23-notebooks", "T30-model", "T23-table"],
+)
+def test_address_is_no_file(
+    address: str,
+    old: str,
+    key: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    case = tiny_case(tmp_path / "case")
+    case.write_text(case.read_text().replace(old, key.format(address)))
+    out = tmp_path / "out"
+
+    ended = observed(reviewing(capsys, case, out), out, case.parent, new_rows=0)
+
+    assert ended.code == 3
+    assert ended.reason in ("INPUT", "CASE", "USAGE")
+
+
+def test_private_folder_is_its_owners_alone_and_files_are_not_for_others_t33(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    (out / "tiny").mkdir(parents=True)
+
+    with open_staging(out, "tiny", "20270101T000000Z-00000000") as staging:
+        mode = stat.S_IMODE(staging.folder.stat().st_mode)
+
+    assert mode == 0o700
+
+
+def test_review_runs_with_the_network_blocked_t38(
+    points_case: Path, tmp_path: Path
+) -> None:
+    log = tmp_path / "asked"
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(BLOCKED.format(log=str(log)))
+    out = tmp_path / "out"
+    path = f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+
+    def command() -> tuple[int, str, str]:
+        arguments = ("run", points_case, "--out", out, "--only", "own")
+        process = in_process(*arguments, PYTHONPATH=path)
+        stdout, stderr = process.communicate(timeout=120)
+        return process.returncode, stdout, stderr
+
+    ended = observed(command, out, points_case.parent)
+
+    assert (ended.code, ended.reason) == (0, None), ended.stderr
+    assert not log.exists(), log.read_text()
+    # The review, the notebook's process and its kernel were all watched.
+    assert len(Path(f"{log}.used").read_text()) >= 3
+
+
+COLUMN_CHECKS = (
+    *("schema", "value_ranges", "unseen_categories", "uncovered_patterns"),
+    *("calendar_coverage", "duplicates_and_leakage", "headline_metric"),
+    *("weak_slices", "conformal_support"),
+)
+
+
+def published_of(folder: Path, *, sensitive: bool) -> dict[str, str]:
+    """Return all that checks publish of two persons in a column, by its place."""
+    frames = small_frames(n_rows=400)
+    for rows in frames.values():
+        rows["carrier"] = rows["carrier"].astype(object)
+        rows.loc[rows.index[[5, 200]], "carrier"] = PLANTED
+    columns = {"carrier": {"sensitive": sensitive, "group": True}}
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"run_id": "r1"}))
+    (folder / "tables").mkdir()
+    case = small_case(frames=frames, columns=columns)
+    review = open_review(case, run_dir=folder)
+    shown = {name: review.check(name)._repr_html_() for name in COLUMN_CHECKS}
+    for name, result in review.results.items():
+        shown[name] += json.dumps(result_to_dict(result))
+    tables = {path.name: path.read_text() for path in folder.rglob("*.csv")}
+    assert len(tables) > 10
+    return {**shown, **tables}
+
+
+@pytest.mark.slow
+def test_person_in_a_sensitive_column_stands_nowhere_t39(tmp_path: Path) -> None:
+    hidden = published_of(tmp_path / "hidden", sensitive=True)
+    plain = published_of(tmp_path / "plain", sensitive=False)
+
+    assert [name for name, text in hidden.items() if PLANTED in text] == []
+    assert [name for name, text in plain.items() if PLANTED in text] != []
+
+
+@pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-dev.lock", "requirements-oldest.lock"]
+)
+def test_every_package_of_a_lock_has_its_hash_t37(lock: str) -> None:
+    text = (Path(__file__).parents[1] / lock).read_text()
+
+    packages = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+
+    assert len(packages) > 50
+    assert [one.split()[0] for one in packages if "--hash=sha256:" not in one] == []
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    assert "--require-hashes -r requirements.lock" in makefile
