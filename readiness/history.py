@@ -144,12 +144,14 @@ def reindex(out: Path) -> int:
     """Rebuild the history from the run directories; return the number of its runs.
 
     Runs without a folder (abandoned ones) are kept when the old file can still be
-    read. A file that cannot is set aside as ``history.sqlite.corrupt``.
+    read. A file that cannot is set aside as ``history.sqlite.corrupt``, one of an
+    older format as ``history.sqlite.old``.
     """
     found = [*_published(out), *_failed(out)]
     with mutex(out):
-        if not _is_sound(out):
-            (out / FILE).replace(out / f"{FILE}.corrupt")
+        condition = _condition(out)
+        if condition != "sound":
+            (out / FILE).replace(out / f"{FILE}.{condition}")
             (out / f"{FILE}-journal").unlink(missing_ok=True)
     with _connected(out) as connection:
         known = [one.run_id for one in found]
@@ -232,17 +234,26 @@ def _error(cause: sqlite3.OperationalError) -> RunError:
 
 def _is_sound(out: Path) -> bool:
     """Return whether the history can be read; a missing one is sound."""
+    return _condition(out) == "sound"
+
+
+def _condition(out: Path) -> str:
+    """Return ``sound``, ``corrupt``, or ``old`` for runs in an earlier format."""
     if not (out / FILE).exists():
-        return True
+        return "sound"
     try:
         connection = sqlite3.connect(out / FILE, timeout=BUSY_TIMEOUT_S)
         with contextlib.closing(connection):
             rows = connection.execute("PRAGMA quick_check").fetchall()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            tables = connection.execute("SELECT name FROM sqlite_master").fetchall()
     except sqlite3.OperationalError:
-        return True  # locked or unreadable: not a sign of damage
+        return "sound"  # locked or unreadable: not a sign of damage
     except sqlite3.DatabaseError:
-        return False
-    return rows == [("ok",)]
+        return "corrupt"
+    if rows != [("ok",)]:
+        return "corrupt"
+    return "old" if version < VERSION and ("runs",) in tables else "sound"
 
 
 def _as_found(out: Path, run: Run) -> Run:

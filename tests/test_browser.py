@@ -84,7 +84,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("name", [*PAGES, *(f"hostile/{one}" for one in PAGES)])
-def test_page_asks_for_nothing_and_logs_nothing(
+def test_page_asks_for_nothing_and_logs_nothing_t12(
     page: Page, site: Path, name: str
 ) -> None:
     asked: list[str] = []
@@ -102,7 +102,9 @@ def test_page_asks_for_nothing_and_logs_nothing(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_hostile_names_and_values_do_nothing(page: Page, site: Path, name: str) -> None:
+def test_hostile_names_and_values_do_nothing_t08(
+    page: Page, site: Path, name: str
+) -> None:
     page.goto((site / "hostile" / name).as_uri())
 
     for fold in page.locator("details > summary").all():

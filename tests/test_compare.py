@@ -357,7 +357,7 @@ def test_folder_that_is_no_run_is_a_usage_error(tmp_path: Path) -> None:
     assert caught.value.code is Reason.USAGE
 
 
-def test_changed_limits_and_inputs_are_told(tmp_path: Path) -> None:
+def test_changed_limits_and_inputs_are_told_t40(tmp_path: Path) -> None:
     def other(results: dict[str, Any]) -> None:
         finding_of(results, "P1", "roc_auc")["limit"] = 0.6
         results["inputs"]["model"] = results["facts"]["model_sha256"] = "ab" * 32

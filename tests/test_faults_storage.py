@@ -1,16 +1,21 @@
 """Storage faults: a run is whole or absent, and older runs stay as they were."""
 
+import calendar
 import os
+import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from readiness import history, publish, runner
-from readiness.errors import RunError
-from readiness.history import read_history, reindex
+from readiness import history, publish, runner, staging
+from readiness.errors import Reason, RunError
+from readiness.history import FILE, Run, add_runs, read_history, reindex
 from readiness.runner import run_review
+from readiness.staging import new_run_id
 from tests.commands import reviewing
 from tests.invariants import observed
 from tests.tiny import tiny_case
@@ -187,3 +192,112 @@ def test_damaged_history_does_not_stop_a_run(
     assert code == 0
     assert [one.status for one in read_history(out)] == ["published"]
     assert (out / f"{history.FILE}.corrupt").exists()
+
+
+def row_of(run_id: str) -> Run:
+    return Run(
+        run_id=run_id,
+        case_name="tiny",
+        created=staging.created_utc(run_id),
+        outcome="ERROR",
+        reason="INTERRUPTED",
+        headline="killed",
+        digest=None,
+        path="",
+        status="abandoned",
+    )
+
+
+FIRST, LATER = "20270101T000000Z-00000001", "20270101T000100Z-00000002"
+OLD_TABLE = "CREATE TABLE runs (run_id TEXT, headline TEXT)"
+
+
+def old_history(out: Path) -> None:
+    """Write a history as a version before the first one would have."""
+    with closing(sqlite3.connect(out / FILE)) as connection:
+        connection.execute(OLD_TABLE)
+        connection.execute("INSERT INTO runs VALUES (?, 'old')", (FIRST,))
+        connection.commit()
+
+
+def test_older_history_is_kept_beside_a_new_one_f037(tmp_path: Path) -> None:
+    old_history(tmp_path)
+
+    add_runs(tmp_path, [row_of(LATER)])
+
+    assert [one.run_id for one in read_history(tmp_path)] == [LATER]
+    with closing(sqlite3.connect(tmp_path / f"{FILE}.old")) as connection:
+        kept = connection.execute("SELECT * FROM runs").fetchall()
+    assert kept == [(FIRST, "old")]
+
+
+def test_renewal_that_dies_half_way_leaves_the_old_history_f038(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_history(tmp_path)
+    before = (tmp_path / FILE).read_bytes()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(history, "_TABLE", "CREATE TABLE runs (this is no SQL")
+        with pytest.raises(RunError):
+            add_runs(tmp_path, [row_of(LATER)])
+
+    assert (tmp_path / f"{FILE}.old").read_bytes() == before
+    add_runs(tmp_path, [row_of(LATER)])
+    assert [one.run_id for one in read_history(tmp_path)] == [LATER]
+
+
+def test_history_needs_nothing_that_a_network_disk_lacks_f039(tmp_path: Path) -> None:
+    add_runs(tmp_path, [row_of(FIRST)])
+
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection:
+        (mode,) = connection.execute("PRAGMA journal_mode").fetchone()
+    assert mode == "delete"
+    assert {path.name for path in tmp_path.iterdir()} <= {FILE, ".lock"}
+
+
+def test_clock_set_back_changes_no_order_f040(tmp_path: Path) -> None:
+    add_runs(tmp_path, [row_of(LATER)])
+    add_runs(tmp_path, [row_of(FIRST)])
+
+    assert [one.run_id for one in read_history(tmp_path)] == [LATER, FIRST]
+
+
+@pytest.mark.parametrize(
+    "zone", ["America/New_York", "Pacific/Kiritimati", "Europe/Berlin"]
+)
+def test_run_ids_are_utc_in_any_zone_f041(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = time.time()
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        said = staging.created_utc(new_run_id())
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    stated = time.strptime(said, "%Y-%m-%dT%H:%M:%SZ")
+    assert 0 <= calendar.timegm(stated) - int(began) <= 2
+
+
+def test_older_version_beside_a_newer_history_publishes_and_leaves_it_f043(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = tiny_case(tmp_path / "case")
+    out = tmp_path / "out"
+    out.mkdir()
+    add_runs(out, [row_of(FIRST)])
+    with closing(sqlite3.connect(out / FILE)) as connection:
+        connection.execute(f"PRAGMA user_version = {history.VERSION + 1}")
+        connection.commit()
+    before = (out / FILE).read_bytes()
+
+    code, stdout, stderr = reviewing(capsys, case, out)()
+
+    assert code == 3
+    assert f"error: {Reason.HISTORY_NEWER}: " in stderr
+    assert stdout.startswith("PASS: 1 pass; ")
+    assert len(list(out.glob("tiny/2*/results.json"))) == 1
+    assert (out / FILE).read_bytes() == before

@@ -312,7 +312,7 @@ def test_missing_feature_is_not_assessed() -> None:
     assert caught.value.code is Reason.SCHEMA
 
 
-def test_model_that_alters_its_input_alters_a_copy() -> None:
+def test_model_that_alters_its_input_alters_a_copy_f128() -> None:
     frame = X.copy()
 
     def score(rows: pd.DataFrame) -> pd.Series:
@@ -422,7 +422,7 @@ TWO_SUMS = np.column_stack([PROBABILITIES, PROBABILITIES])
         "F121-above",
         "F121-below",
         "F121-sum",
-        "text",
+        "F132-text",
     ],
 )
 @pytest.mark.filterwarnings("ignore:divide by zero")

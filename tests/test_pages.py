@@ -90,7 +90,7 @@ def test_same_results_give_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("page", ["index.html", "report.html", "00_baseline.html"])
-def test_page_is_inert_and_well_formed(page: str) -> None:
+def test_page_is_inert_and_well_formed_t36(page: str) -> None:
     html = sample_pages()[page]
 
     ids = re.findall(r'\sid="([^"]+)"', html)
@@ -315,7 +315,7 @@ def test_summary_of_a_notebook_without_results_is_shown_as_stored() -> None:
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_rich_output_of_others_is_dropped(place: int) -> None:
+def test_rich_output_of_others_is_dropped_t10(place: int) -> None:
     output = foreign_outputs()[place]
 
     html = render_notebook(notebook_with(output), sample_results(), "00_baseline")
@@ -414,7 +414,7 @@ def test_markdown_is_text_without_outside_links(source: str, html: str) -> None:
         ("<p onclick='x'><script>", "an event handler"),
     ],
 )
-def test_page_that_could_act_is_refused(body: str, problem: str) -> None:
+def test_page_that_could_act_is_refused_t12(body: str, problem: str) -> None:
     with pytest.raises(RunError, match=f"one holds {problem}"):
         assert_inert(PAGE(POLICY, body))
 

@@ -170,7 +170,7 @@ def test_untouched_run_verifies(published: Path) -> None:
     "name",
     ["index.html", "notebooks/own.ipynb", "tables/U1-rows.csv", "results.json"],
 )
-def test_flipped_byte_is_named(name: str, copy: Path) -> None:
+def test_flipped_byte_is_named_t34(name: str, copy: Path) -> None:
     content = bytearray((copy / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copy / name).write_bytes(content)

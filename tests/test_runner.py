@@ -637,7 +637,7 @@ def test_missing_code_of_a_callable_is_named(tmp_path: Path) -> None:
         look_over(case, options(tmp_path))
 
 
-def test_untested_versions_are_noted_and_refused_when_strict(
+def test_untested_versions_are_noted_and_refused_when_strict_f057(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = tiny_case(tmp_path / "case")

@@ -41,7 +41,7 @@ def assert_same(a: NumberState, b: NumberState) -> None:
 
 
 @pytest.mark.parametrize("n_cores", [1, 2, 7])
-def test_result_does_not_depend_on_threads(
+def test_result_does_not_depend_on_threads_f147(
     n_cores: int, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = scan(table, SUMMARIES)

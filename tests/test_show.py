@@ -86,7 +86,7 @@ def test_hostile_text_is_inert_in_every_sink(text: str) -> None:
     assert [problem_of(one) for one in shown] == [""] * 5
 
 
-def test_table_escapes_headers_and_cells_literally() -> None:
+def test_table_escapes_headers_and_cells_literally_t08() -> None:
     frame = pd.DataFrame({"<b>&\"'": ["<i>"]})
 
     html = table_html(frame, "A caption")
@@ -135,7 +135,7 @@ def test_cells_are_shown_by_their_kind() -> None:
     )
 
 
-def test_csv_cells_that_start_a_formula_are_quoted_and_numbers_are_not() -> None:
+def test_csv_cells_that_start_a_formula_are_quoted_and_numbers_are_not_t15() -> None:
     starts = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\0x", "ok", None]
     frame = pd.DataFrame({"=name": starts, "number": np.arange(9) - 4.5})
 
@@ -145,13 +145,13 @@ def test_csv_cells_that_start_a_formula_are_quoted_and_numbers_are_not() -> None
     assert [float(row[1]) for row in rows[1:]] == [n - 4.5 for n in range(9)]
 
 
-def test_markdown_keeps_links_and_code_as_text() -> None:
+def test_markdown_keeps_links_and_code_as_text_t09() -> None:
     shown = markdown_text("[x](javascript:1) `a|b`\n# h")
 
     assert shown == r"\[x\]\(javascript\:1\) \`a\|b\`␊\# h"
 
 
-def test_terminal_text_holds_no_escape_and_no_new_line() -> None:
+def test_terminal_text_holds_no_escape_and_no_new_line_t35() -> None:
     assert terminal_text("a\x1b[2J\n\u202e") == "a␛[2J␊[U+202E]"
 
 

@@ -68,7 +68,13 @@ def test_sound_model_differs_by_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Noisy(0.01), centred_on_the_batch, by_place_in_the_batch, WarmsUp()]
+    "model",
+    [
+        pytest.param(Noisy(0.01), id="F126"),
+        pytest.param(centred_on_the_batch, id="F127-batch"),
+        pytest.param(by_place_in_the_batch, id="F127-order"),
+        pytest.param(WarmsUp(), id="F133"),
+    ],
 )
 def test_model_that_changes_its_mind_is_caught(model: object) -> None:
     assert difference(model) > LIMIT

@@ -239,7 +239,7 @@ def test_deeper_lists_read_lower_so_depth_does_not_follow_the_columns() -> None:
     assert CHECK.defaults["depth"] == LOCAL.defaults["reasons"]
 
 
-def test_single_feature_has_no_order() -> None:
+def test_single_feature_has_no_order_f134() -> None:
     with pytest.raises(NotAssessedError) as caught:
         measure(case_of(lambda one: one["a"], "a"), SMALL)
 

@@ -195,7 +195,7 @@ def fussy_measurement() -> Measurement:
     return measure(case, options(first_rows=600))
 
 
-def test_refused_fault_is_loud_and_does_not_end_the_check(
+def test_refused_fault_is_loud_and_does_not_end_the_check_f124(
     fussy_measurement: Measurement,
 ) -> None:
     summary = fussy_measurement.summary.set_index("group")
