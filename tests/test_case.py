@@ -261,7 +261,7 @@ def test_roles_never_remove_a_feature_of_the_model() -> None:
         "predictions",
     ],
 )
-def test_case_that_names_what_is_not_there_is_an_error(
+def test_case_that_names_what_is_not_there_is_an_error_f054(
     change: dict[str, Any], match: str
 ) -> None:
     with pytest.raises(CaseError, match=match):

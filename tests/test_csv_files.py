@@ -81,7 +81,9 @@ def test_words_stay_text_unless_declared_null_f049(tmp_path: Path) -> None:
     assert declared == {"n": [1, None, 3], "w": [None, "None", "null"]}
 
 
-def test_leading_zeros_stay_and_declared_text_stays_text_f050(tmp_path: Path) -> None:
+def test_leading_zeros_stay_and_declared_text_stays_text_f050_t19(
+    tmp_path: Path,
+) -> None:
     text = "zip,code,n\n01067,12,1\n80331,34,2\n"
 
     plain = cells(read(tmp_path, text))

@@ -4,6 +4,7 @@ F077 an id is flagged              test_id_like_column_is_flagged
 F078 a name of a tool              test_name_changes_no_number
 F079 code in a name                test_name_is_shown_as_it_is
 F080 formulas, braces              test_name_is_shown_as_it_is
+T14  formulas in labels         test_name_is_shown_as_it_is
 F081 a leading underscore          test_name_is_shown_as_it_is
 F082 nothing, spaces, controls     test_name_is_shown_as_it_is
 F083 emoji, directions             test_name_is_shown_as_it_is

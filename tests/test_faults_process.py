@@ -358,6 +358,7 @@ def test_notebook_without_a_parameters_cell_is_refused(
         pytest.param("con", id="T22-reserved"),
         pytest.param("failed", id="T22-ours"),
         pytest.param("{mode}", id="T21"),
+        pytest.param("\u043f\u043e\u043b\u0451\u0442", id="F044"),
     ],
 )
 def test_case_name_cannot_leave_the_output_folder(

@@ -301,3 +301,21 @@ def test_older_version_beside_a_newer_history_publishes_and_leaves_it_f043(
     assert stdout.startswith("PASS: 1 pass; ")
     assert len(list(out.glob("tiny/2*/results.json"))) == 1
     assert (out / FILE).read_bytes() == before
+
+
+def test_output_inside_the_folder_of_the_notebooks_leaves_them_f024(
+    tmp_path: Path,
+) -> None:
+    """F044 besides: a title may be in any script."""
+    case = tiny_case(tmp_path / "case")
+    title = "\u041e\u043f\u043e\u0437\u0434\u0430\u0435\u0442? \u5ef6\u8bef"
+    text = case.read_text("utf-8").replace("Does the plumbing hold?", title)
+    case.write_text(text, "utf-8")
+    notebook = case.parent / "own" / "own.ipynb"
+    before = notebook.read_bytes()
+
+    summary = run_review(case, out=notebook.parent, only=["own"])
+
+    assert summary.exit_code == 0
+    assert notebook.read_bytes() == before
+    assert title in summary.index_path.read_text("utf-8")

@@ -6,6 +6,7 @@ import os
 import pickle
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from readiness import opening
 from readiness.config import ModelSection
 from readiness.errors import CaseError, InputError, ModelError, NotAssessedError, Reason
 from readiness.models import Model, ModelRaisedError, load_model, wrap_model
+from readiness.opening import opened_case
 from readiness.trust import Loaded
+from tests.cases import small_case
 
 RNG = np.random.default_rng(5)
 X = pd.DataFrame({"a": RNG.normal(size=80), "b": RNG.normal(size=80)})
@@ -167,6 +171,21 @@ def test_warning_at_loading_becomes_a_note(tmp_path: Path) -> None:
     model = load_model(trusted, tmp_path)
 
     assert "LogisticRegression from version 1.0.0" in model.notes[0]
+
+
+def test_strict_run_refuses_a_model_that_warns_f058(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = small_case()
+    noted = replace(sound, model=replace(sound.model, notes=("of version 1.0.0",)))
+    monkeypatch.setattr(opening, "load_case", lambda *_, **__: noted)
+    file = tmp_path / "case.toml"
+    file.write_text("")
+
+    with pytest.raises(ModelError, match="without a warning: of version"):
+        opened_case(file, None, {"strict": True}, "")
+
+    assert opened_case(file, None, {"strict": False}, "") is noted
 
 
 @pytest.mark.parametrize(
