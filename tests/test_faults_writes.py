@@ -117,7 +117,10 @@ class Disk:
 
     def statement(self, sql: str) -> None:
         """Count a statement that writes; raise where the disk is full."""
-        reads = sql.lstrip().upper().startswith(("SELECT", "PRAGMA QUICK", "BEGIN;"))
+        text = sql.lstrip().upper()
+        reads = text.startswith(("SELECT", "PRAGMA QUICK")) or (
+            text.startswith("PRAGMA USER_VERSION") and "=" not in text
+        )
         if not reads and self.is_full(f"sqlite {sql[:30]}"):
             error = sqlite3.OperationalError("database or disk is full")
             error.sqlite_errorcode = sqlite3.SQLITE_FULL
