@@ -77,7 +77,9 @@ def test_model_that_raises_on_stressed_rows_only_is_loud_there_f124() -> None:
     assert refused
     assert {one.value for one in refused} == {None}
     assert cells.status is not Status.PASS
-    assert str(review.results["headline_metric"].status) in ("pass", "fail")
+    area = review.results["headline_metric"].findings[0]
+    assert area.metric == "roc_auc"
+    assert area.value is not None
 
 
 @pytest.mark.slow
@@ -179,6 +181,6 @@ def test_explainer_that_fails_is_replaced_by_a_named_one(
 
     found = attributions.attributions(case, some, some, max_evaluations=20_000)
 
-    assert found.method == SAMPLED
+    assert found.method.startswith(SAMPLED)
     total = found.base + found.values.sum(axis=1).to_numpy()
     assert total == pytest.approx(found.output, abs=1e-9)
