@@ -116,12 +116,11 @@ def is_undecided(one: Finding) -> bool:
 
 def _without_repeats(lines: Sequence[Line]) -> tuple[Line, ...]:
     """Return the lines, each reason said once: the screen is small."""
-    told: set[str] = set()
+    told: dict[str, int] = {}
     shown = []
-    for one in lines:
-        again = bool(one.why) and one.why in told
-        shown.append(replace(one, why="As above.") if again else one)
-        told.add(one.why)
+    for row, one in enumerate(lines, start=1):
+        first = told.setdefault(one.why, row) if one.why else row
+        shown.append(replace(one, why=f"As in row {first}.") if first < row else one)
     return tuple(shown)
 
 

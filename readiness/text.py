@@ -98,6 +98,8 @@ def number(
     ('5.12 %', '0.65', '1.50 mph')
     >>> number(0.79953), number(0.79953, beside=0.8)
     ('0.800', '0.7995')
+    >>> number(1 / 3, "share", exact=True), number(1234567.0, exact=True)
+    ('33.3333 %', '1,234,567')
     """
     if value is None or math.isnan(value):
         return "not known"
@@ -155,7 +157,8 @@ def _digits(value: float, *, exact: bool, whole: bool, n_digits: int = N_DIGITS)
     if math.isinf(value):
         return "infinite" if value > 0 else f"{MINUS}infinite"
     if exact:
-        shown = f"{value:,.10g}"
+        # A third of something is no number that a person wrote down.
+        shown = f"{value:,.{10 if value == round(value) else MAX_DIGITS}g}"
     elif whole and value == round(value):
         shown = f"{value:,.0f}"
     elif value == 0:

@@ -131,6 +131,12 @@ def _counts_as_fail(finding: Finding) -> bool:
     return finding.status is Status.FAIL and not finding.waived
 
 
+def _how_many(n_more: int) -> str:
+    """Return how a sentence begins with a number."""
+    words = ("", "One more", "Two more", "Three more", "Four more", "Five more")
+    return words[n_more] if n_more < len(words) else f"Another {n_more}"
+
+
 def _why(state: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
     """Return what decided, in one sentence a committee reads."""
     result, one = decisive[0]
@@ -138,9 +144,8 @@ def _why(state: str, decisive: Sequence[tuple[CheckResult, Finding]]) -> str:
     subject = f"{metric_words(one.metric)}{where}"
     subject = subject[:1].upper() + subject[1:]
     n_more = len(decisive) - 1
-    more = {0: "", 1: f" One more required limit is {state}."}.get(
-        n_more, f" {n_more} more required limits are {state}."
-    )
+    are = "limit is" if n_more == 1 else "limits are"
+    more = f" {_how_many(n_more)} required {are} {state}." if n_more else ""
     if one.value is None and not one.censored:
         return f"{result.title}: not assessed. {reason_words(one.reason)}{more}"
     interval = interval_words(one)

@@ -98,7 +98,7 @@ def test_headline_of_a_number_without_limit_says_that_it_is_not_assessed() -> No
 def test_headline_counts_what_else_is_broken() -> None:
     given = verdict([result_of(FAILS), result_of(FAILS), result_of(FAILS)])
 
-    assert given.headline.endswith("2 more required limits are broken.")
+    assert given.headline.endswith(" Two more required limits are broken.")
 
 
 def test_headline_of_an_unassessed_requirement_says_why() -> None:
