@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,16 @@ class Bench:
         The checks that can be run, by name.
     profile, seed : str, int
         ``"quick"`` or ``"full"``, and the seed of every random choice.
+    given : dict
+        By code of a check: options that the notebook has given it. Checks after it
+        that need its measurement need that one, not another with other options.
     """
 
     case: Case
     checks: Mapping[str, FoundCheck]
     profile: str
     seed: int
+    given: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def options_of(bench: Bench, found: FoundCheck, given: Mapping[str, Any]) -> Options:
@@ -114,7 +118,8 @@ def _needed(bench: Bench, found: FoundCheck) -> dict[str, Measurement]:
 
 
 def _other(bench: Bench, found: FoundCheck) -> Measurement:
-    return measured(bench, found, options_of(bench, found, {})).measurement
+    given = bench.given.get(found.check.code, {})
+    return measured(bench, found, options_of(bench, found, given)).measurement
 
 
 def _key(bench: Bench, found: FoundCheck, options: Options) -> str:
@@ -125,6 +130,7 @@ def _key(bench: Bench, found: FoundCheck, options: Options) -> str:
         "code": hashlib.sha256(Path(source).read_bytes()).hexdigest(),
         "case": case.file.model_dump(mode="json"),
         "options": dict(options.values),
+        "given": bench.given if (found.check.needs or found.check.helped_by) else {},
         "profile": bench.profile,
         "seed": bench.seed,
         "model": case.model.sha256,

@@ -91,7 +91,9 @@ class Review:
         found = self._find(name)
         self._event("start", found)
         try:
-            result, display = self._run(found, options_of(self.bench, found, options))
+            values = options_of(self.bench, found, options)
+            self.bench.given[found.check.code] = options
+            result, display = self._run(found, values)
         except ReadinessError as error:
             self._event("error", found, code=error.code, message=str(error))
             raise

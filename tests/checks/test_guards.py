@@ -60,7 +60,7 @@ def only(found: Measurement, *names: str) -> Measurement:
     """Return the bench with some faults alone."""
     cells = found.tables["cells"]
     kept = cells[cells["fault"].isin(names)]
-    return Measurement(summary=found.summary, tables={"cells": kept})
+    return replace(found, tables={**found.tables, "cells": kept})
 
 
 def values(found: Measurement) -> dict[str, list[float]]:
@@ -90,6 +90,7 @@ def pasted(case: Case, line: Mapping[str, Any], model: Model, folder: Path) -> C
         case.file.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     )
     lines += [] if line["section"] in lines else [line["section"]]
+    lines = [one for one in lines if one != line["replaces"]]
     lines.insert(lines.index(line["section"]) + 1, line["paste"])
     path = folder / "case.toml"
     path.write_text("\n".join(lines), "utf-8")
@@ -165,12 +166,12 @@ def mapping_to_other(frame: pd.DataFrame) -> pd.Series:
     return 100.0 * (names == "AA")
 
 
-def renamed_case() -> Case:
+def renamed_case(**checks: Mapping[str, int]) -> Case:
     rng = np.random.default_rng(4)
     carrier = rng.choice(["AA", "DL", "UA"], 4000, p=[0.6, 0.2, 0.2])
     rows = pd.DataFrame({"carrier": carrier, "scheduled": hourly(4000)})
     rows["late"] = 100.0 * (carrier == "AA") + rng.normal(0, 1, 4000)
-    return plant(rows, mapping_to_other, ["carrier"])
+    return plant(rows, mapping_to_other, ["carrier"], checks=checks)
 
 
 def adding(frame: pd.DataFrame) -> pd.Series:
@@ -311,7 +312,7 @@ def test_undecided_faults_widen_the_counts(
     table.loc[["day old"], "decision"] = HARMLESS
     table.loc[["shuffled", "sign flip"], "decision"] = HARMFUL
     table[["decision_0.05", "decision_0.20"]] = HARMLESS
-    bench = Measurement(summary=cells.summary, tables={"cells": table.reset_index()})
+    bench = replace(cells, tables={**cells.tables, "cells": table.reset_index()})
 
     found = measure(wary_case, options(wary_case, S1=bench))
 
@@ -584,18 +585,62 @@ def test_lines_to_paste_are_toml() -> None:
 
 
 def test_lines_of_one_key_are_merged_into_one() -> None:
-    found = answered(stale_case()).tables
+    case = stale_case()
+
+    found = answered(case).tables
 
     lines = found["declarations"].set_index("line")
     pasted_alone = found["silent_killers"]["paste"]
     assert lines.loc['max_age = { "weather feed" = "1h" }', "faults_noticed"] >= 2
     assert lines["faults_noticed"].sum() == (pasted_alone != "").sum()
     both = [("gust", {"gust": "24h"}), ("rain", {"gust": "12h", "rain": "2h"})]
+    guards = guards_of(open_bench(case, 500, 7), options(case))
     made = [
-        Suggestion(section="checks.S2", key="max_age", value=ages, guards=None)
+        Suggestion(section="checks.S2", key="max_age", value=ages, guards=guards)
         for _, ages in both
     ]
     assert merged(made)["line"].tolist() == ['max_age = { gust = "12h", rain = "2h" }']
+
+
+def test_line_that_is_there_already_is_said_to_be_replaced(tmp_path: Path) -> None:
+    case = unit_error_case()
+    file = case.file.model_dump(mode="json", exclude_unset=True)
+    file["columns"]["temp"]["range"] = [-40.0, 130.0]  # holds for °C as well
+    wide = load_case(
+        type(case.file).model_validate(file),
+        frames={"reference": rows_in_time(case)},
+        model=careful_thermometer,
+    )
+
+    before = answered(wide)
+
+    worst = before.tables["silent_killers"].iloc[0]
+    assert worst["replaces"] == "range = [-40.0, 130.0]"
+    assert (
+        f"in [columns.temp] replace the line range = [-40.0, 130.0] by: "
+        f"{worst['paste']}" in before.notes[0]
+    )
+    assert "range = [-40.0, 130.0]" in set(before.tables["declarations"]["replaces"])
+    after = answered(pasted(wide, worst, careful_thermometer, tmp_path))
+    assert noticed(after, "temp", "in °C")["guard"] == SCHEMA
+
+
+@pytest.mark.parametrize("n_rows", [300, 2500])
+def test_guards_are_asked_about_the_rows_that_the_bench_altered(n_rows: int) -> None:
+    case = renamed_case(S1={"last_rows": 1000})
+    bench = Bench(case=case, checks=all_checks(), profile="quick", seed=7)
+    given = {"first_rows": n_rows, "last_rows": n_rows}
+    bench.given["S1"] = given  # as a notebook gives it, to this check alone
+    bench_cells, guards = bench.checks["fault_bench"], bench.checks["guards"]
+
+    cells = measured(bench, bench_cells, options_of(bench, bench_cells, given))
+    found = measured(bench, guards, options_of(bench, guards, {})).measurement
+
+    asked = found.tables["guards"].set_index(["column", "fault"])["loss"]
+    altered = cells.measurement.tables["cells"].set_index(["column", "fault"])["loss"]
+    assert set(found.summary["n_rows"]) == {n_rows}
+    assert len(asked)
+    assert asked.equals(altered[asked.index])
 
 
 def test_sensitive_column_shows_neither_extremes_nor_categories() -> None:

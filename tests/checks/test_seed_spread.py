@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from readiness.case import Case, load_case
 from readiness.checks.stress._cells import REJECTED, SCORED
-from readiness.checks.stress._seeds import spread_ratio
+from readiness.checks.stress._seeds import _tests, spread_ratio
 from readiness.checks.stress.seed_spread import CHECK, alt, draw, measure
 from readiness.errors import NotAssessedError, Reason
 from readiness.findings import judge
@@ -75,6 +75,7 @@ def cells(*lines: tuple[str, str, float, str]) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["column", "fault", "loss", "outcome"])
 
 
+N_OPENED = 10_000
 COSTLY = cells(
     ("copy", "shuffled", 2.0, SCORED),
     ("copy", "missing", 1.0, SCORED),
@@ -83,7 +84,9 @@ COSTLY = cells(
 
 
 def options(table: pd.DataFrame = COSTLY, profile: str = FULL, **more: int) -> Options:
-    needed = {"S1": Measurement(summary=pd.DataFrame(), tables={"cells": table})}
+    rows = pd.DataFrame({"table": ["reference"], "rows": [N_OPENED]})
+    tables = {"cells": table, "opened": rows}
+    needed = {"S1": Measurement(summary=pd.DataFrame(), tables=tables)}
     values = {**CHECK.defaults, **more}
     return Options(values=values, profile=profile, needed=needed)
 
@@ -302,3 +305,15 @@ def test_figure_marks_every_fit(toy: Measurement) -> None:
     ]
     assert [len(line.get_xdata()) for line in axes.get_lines()] == [12, 12]
     assert "copy/shuffled" in alt(toy)
+
+
+def test_stress_is_what_the_bench_made_of_all_its_rows(tmp_path: Path) -> None:
+    # Stuck is the lower median of the rows that the bench altered, not of those judged.
+    case = case_of(tmp_path, TOY)
+    given = options(cells(("x", "stuck", 1.0, SCORED)), rows=50)
+
+    frame = _tests(case, given.needed["S1"], given).stressed["x/stuck"]
+
+    x = rows_of(4000, 2)["x"]
+    assert len(frame) == 50
+    assert set(frame["x"]) == {x.quantile(0.5, interpolation="lower")}

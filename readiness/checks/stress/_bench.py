@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from readiness.case import Case
 from readiness.errors import NotAssessedError, Reason
 from readiness.faults import DAY_OLD, STALE, Earlier, FaultRows
+from readiness.result import Measurement
 from readiness.samples import random_order
 from readiness.scored import Scores
 from readiness.scoring import require_rescoring, scores
@@ -22,6 +24,7 @@ from readiness.stats import (
 )
 
 DAY = 86_400  # seconds
+OPENED = "opened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,6 +140,33 @@ def open_bench(case: Case, n_rows: int, seed: int) -> Bench:
         msg = f"The {scored.table} rows do not define {case.metric.name}."
         raise NotAssessedError(msg, Reason.ONE_CLASS)
     return bench
+
+
+def opened(bench: Bench) -> pd.DataFrame:
+    """Return the table and the number of rows of a bench: the table ``opened``."""
+    return pd.DataFrame({"table": [bench.table], "rows": [len(bench.truth)]})
+
+
+def open_again(case: Case, measurement: Measurement, seed: int) -> Bench:
+    """Return the very rows that the fault bench altered.
+
+    What a fault puts in place of a value, and which faults there are, depends on the
+    rows; checks that ask about its cells must not choose rows of their own.
+
+    Parameters
+    ----------
+    case : Case
+    measurement : Measurement
+        Of S1, in this run.
+    seed : int
+        Of this run.
+
+    Raises
+    ------
+    NotAssessedError
+        As `open_bench`.
+    """
+    return open_bench(case, int(measurement.tables[OPENED]["rows"].iloc[0]), seed)
 
 
 def _most_blocks(tables: list[Scores]) -> Scores:

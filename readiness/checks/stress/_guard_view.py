@@ -129,6 +129,11 @@ def _remedy(row: Mapping[Any, Any]) -> str:
     if not row["paste"]:
         return "It would be noticed by no declaration of the case file."
     key = str(row["paste"]).partition(" = ")[0]
+    if row["replaces"]:
+        return (
+            f"{MEANS[key]}; in {row['section']} replace the line {row['replaces']} by: "
+            f"{row['paste']}"
+        )
     return f"{MEANS[key]}: {row['section']} {row['paste']}"
 
 

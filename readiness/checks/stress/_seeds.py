@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
-from readiness.checks.stress._bench import Bench, open_bench
+from readiness.checks.stress._bench import Bench, open_again
 from readiness.checks.stress._cells import SCORED
 from readiness.checks.stress._looks import all_faults
 from readiness.errors import ModelError
@@ -17,7 +17,7 @@ from readiness.faults import Fault
 from readiness.labels import USABLE, target_codes
 from readiness.models import Model
 from readiness.refits import refit
-from readiness.result import Options
+from readiness.result import Measurement, Options
 from readiness.samples import random_order
 from readiness.scored import Scores, headline
 from readiness.scoring import charge, scores
@@ -65,15 +65,15 @@ class _Tests:
     stressed: Mapping[str, pd.DataFrame]
 
 
-def fitted(case: Case, cells: pd.DataFrame, options: Options) -> Fits:
+def fitted(case: Case, costs: Measurement, options: Options) -> Fits:
     """Fit the model with several seeds and judge every fit on the same rows.
 
     Parameters
     ----------
     case : Case
         With a labelled training table.
-    cells : pandas.DataFrame
-        What each fault costs the model under review: the table of the fault bench.
+    costs : Measurement
+        What each fault costs the model under review: of the fault bench.
     options : Options
         ``seeds``: fits; ``rows`` to judge on, of the reference and for stress;
         ``faults``, of each feature and source the worst; ``training_rows`` to fit
@@ -86,7 +86,7 @@ def fitted(case: Case, cells: pd.DataFrame, options: Options) -> Fits:
     """
     seed = options.seed
     rows = _training(case, int(options["training_rows"]), seed)
-    tests = _tests(case, cells, options)
+    tests = _tests(case, costs, options)
     values: dict[str, list[float]] = {}
     estimates: list[Estimate] = []
     answers: list[Floats] = []
@@ -127,15 +127,17 @@ def _training(case: Case, most: int, seed: int) -> pd.DataFrame:
     return rows.iloc[np.sort(kept)].reset_index(drop=True)
 
 
-def _tests(case: Case, cells: pd.DataFrame, options: Options) -> _Tests:
+def _tests(case: Case, costs: Measurement, options: Options) -> _Tests:
     known, n_rows = scores(case, GOOD), int(options["rows"])
     judged = known.take(np.sort(random_order(known, options.seed)[:n_rows]))
-    bench = open_bench(case, n_rows, options.seed)
-    frame = bench.rows.frame
+    bench = open_again(case, costs, options.seed)
+    frame = bench.rows.frame.iloc[:n_rows]
     stressed = {} if bench.table == GOOD else {f"table={bench.table}": frame}
-    for fault in _worst(all_faults(bench), cells)[: int(options["faults"])]:
+    worst = _worst(all_faults(bench), costs.tables["cells"])
+    for fault in worst[: int(options["faults"])]:
         name = f"{fault.column}/{fault.name}"
-        stressed[name] = frame.assign(**fault.alter(bench.rows))
+        altered = fault.alter(bench.rows)
+        stressed[name] = bench.rows.frame.assign(**altered).iloc[:n_rows]
     return _Tests(
         case=case,
         judged=judged,
@@ -152,7 +154,7 @@ def _worst(faults: Sequence[Fault], cells: pd.DataFrame) -> list[Fault]:
     by_name = {(one.column, one.name): one for one in faults}
     named = order.drop_duplicates("column")[["column", "fault"]]
     pairs = [tuple(pair) for pair in named.itertuples(index=False)]
-    return [by_name[pair] for pair in pairs if pair in by_name]
+    return [by_name[pair] for pair in pairs]
 
 
 def _under(bench: Bench, model: Model, frame: pd.DataFrame) -> float:

@@ -43,6 +43,16 @@ class Suggestion:
         """The line to paste below the head of the section."""
         return f"{self.key} = {toml(self.value)}"
 
+    @property
+    def replaces(self) -> str:
+        """The line with this key that the case file has already; empty: none."""
+        file, (kind, _, name) = self.guards.known.case.file, self.section.partition(".")
+        if kind == "columns":
+            present = getattr(file.columns.get(name), self.key, None)
+        else:
+            present = file.checks.get(name, {}).get(self.key)
+        return "" if present is None else f"{self.key} = {toml(present)}"
+
 
 def suggestion(guards: Guards, hit: Hit, doses: Sequence[float]) -> Suggestion | None:
     """Return the cheapest declaration with which a fault is noticed at all doses.
@@ -181,16 +191,18 @@ def merged(found: Sequence[Suggestion]) -> pd.DataFrame:
     """Return all suggestions as lines to paste: one per section and key."""
     lines: dict[tuple[str, str], object] = {}
     counts: dict[tuple[str, str], int] = {}
+    present: dict[tuple[str, str], str] = {}
     for one in found:
         place = (one.section, one.key)
         known = lines.get(place)
         lines[place] = _both(known, one.value) if place[0] == OF_S2 else one.value
         counts[place] = counts.get(place, 0) + 1
+        present[place] = one.replaces
     rows = [
-        (section_head(section), f"{key} = {toml(value)}", counts[section, key])
-        for (section, key), value in lines.items()
+        (section_head(place[0]), f"{place[1]} = {toml(value)}", present[place], n)
+        for (place, value), n in zip(lines.items(), counts.values(), strict=True)
     ]
-    return pd.DataFrame(rows, columns=["section", "line", "faults_noticed"])
+    return pd.DataFrame(rows, columns=["section", "line", "replaces", "faults_noticed"])
 
 
 def _both(one: object, other: object) -> object:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.stress._bench import Bench, answers, open_bench
+from readiness.checks.stress._bench import OPENED, Bench, answers, open_bench, opened
 from readiness.checks.stress._cells import REJECTED, SCORED
 from readiness.checks.stress._fault_view import MAX_COLUMNS, alt, draw, subject
 from readiness.checks.stress._looks import (
@@ -64,7 +64,7 @@ def measure(case: Case, options: Options) -> Measurement:
         a loud failure. The column is ``source=`` and its name where all features of
         a source are hit, ``(all columns)`` where whole rows are. ``missing highest``
         and ``missing lowest``: the values go missing from one end, not at random.
-        Table ``cells``: one line per column and fault.
+        Table ``cells``: one line per column and fault; ``opened``: of how many rows.
 
     Raises
     ------
@@ -112,7 +112,7 @@ def measure(case: Case, options: Options) -> Measurement:
     table = _table(bench, costs)
     return Measurement(
         summary=summary_frame(rows),
-        tables={"cells": table},
+        tables={"cells": table, OPENED: opened(bench)},
         notes=_notes(bench, table),
     )
 

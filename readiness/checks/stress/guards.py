@@ -8,7 +8,7 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.checks.stress import fault_bench
-from readiness.checks.stress._bench import Bench, open_bench
+from readiness.checks.stress._bench import Bench, open_again
 from readiness.checks.stress._cells import SCORED
 from readiness.checks.stress._guard_view import SILENT, alt, draw, notes_on
 from readiness.checks.stress._guards import MODEL, Guards, guards_of
@@ -28,7 +28,7 @@ OPEN = (HARMFUL, UNDECIDED)
 _CELL = ("column", "fault", "what_happens", "loss", "ci_low", "ci_high")
 _WHO = ("harmful_at", "guard", "how", "harmful", "silent", "silent_at", "silent_maybe")
 _LINE = [*_CELL, *_WHO]
-_PASTE = ["section", "paste"]
+_PASTE = ["section", "paste", "replaces"]
 _KILLER = [*_CELL[:3], *_PASTE, *_CELL[3:], "silent_at"]
 
 
@@ -82,8 +82,7 @@ def measure(case: Case, options: Options) -> Measurement:
     impact of data errors on the predictions of machine learning models", EDBT.
     """
     cells = options.needed["S1"].tables["cells"]
-    given = {**fault_bench.CHECK.defaults, **case.file.checks.get("S1", {})}
-    bench = open_bench(case, given["last_rows"], options.seed)
+    bench = open_again(case, options.needed["S1"], options.seed)
     guards = guards_of(bench, options)
     faults = {(one.column, one.name): one for one in all_faults(bench)}
     lines, found = [], []
@@ -147,7 +146,8 @@ def _asked(
         return line, None
     told = suggestion(guards, hit, [DOSES[one] for one in harmful])
     if told is not None:
-        line |= {"section": section_head(told.section), "paste": told.line}
+        line["section"], line["paste"] = section_head(told.section), told.line
+        line["replaces"] = told.replaces
     return line, told
 
 

@@ -82,7 +82,7 @@ def measure(case: Case, options: Options) -> Measurement:
         msg = "The model is fitted again several times, which the quick profile omits."
         raise NotAssessedError(msg, Reason.NOT_IN_PROFILE)
     require_refits(case)
-    found = fitted(case, options.needed["S1"].tables["cells"], options)
+    found = fitted(case, options.needed["S1"], options)
     stresses = _stresses(found)
     worst = _worst_seed(case, found)
     rows = [_ratio_row(stresses, found), summary_row(WORST, "", worst)]
