@@ -1,7 +1,7 @@
 """PUBLISH: a run, and a short summary of it for people who did not start it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from readiness.errors import ReadinessError, Reason, RunError
 from readiness.history import read_history
 from readiness.identities import kinds
 from readiness.markup import markdown_text
+from readiness.meeting import ERROR_CODE, after_run, exit_code, unmet_words
 from readiness.progress import show_progress
 from readiness.result import CheckResult, Finding, Outcome, Status, result_from_dict
 from readiness.run_summary import RunSummary
@@ -40,8 +41,10 @@ def reviewed(
     notify: Path | None = None,
     webhook: str | None = None,
     **options: Any,  # noqa: ANN401 (as of `run_review`)
-) -> RunSummary:
+) -> tuple[RunSummary, Reason | None]:
     """Review a case as `runner.run_review` does, and tell people how it ended.
+
+    They are told last: that a condition of the approval is overdue is known by then.
 
     Parameters
     ----------
@@ -52,10 +55,17 @@ def reviewed(
     webhook : str or None
         ``env:NAME``: the variable with the address that a short message is posted to.
     say : callable
-        Is told in one line what kept people from being told. Neither the outcome nor
-        what is published depends on it.
+        Is told, each in one line, what of a sign-off needs a person and what kept
+        people from being told. What is published does not depend on it.
     **options
         As of `run_review`.
+
+    Returns
+    -------
+    summary : RunSummary
+        As of `run_review`.
+    unmet : Reason or None
+        Why the command must not leave with 0, as of `meeting.after_run`.
 
     Raises
     ------
@@ -70,22 +80,34 @@ def reviewed(
         if error.code != Reason.OVERLAP:
             _tell(
                 _unstarted(error.code, str(error)),
-                _payload(None, error.code),
+                _payload(None, error.code, ERROR_CODE),
                 notify,
                 address,
                 say,
             )
         raise
+    out = Path(options["out"]).absolute()
+    reminders, unmet = after_run(out, summary)
+    for line in reminders:
+        say(line)
+    code = exit_code(summary.exit_code, unmet)
     results = _results(summary)
     if results is None:
-        text = _unstarted(summary.reason, summary.message)
+        text = _unstarted(summary.reason, summary.message, code)
     else:
-        text = summary_text(results, summary, Path(options["out"]).absolute())
-    _tell(text, _payload(results, summary.reason), notify, address, say)
-    return summary
+        text = summary_text(results, summary, out, reminders=reminders, unmet=unmet)
+    _tell(text, _payload(results, summary.reason, code, unmet), notify, address, say)
+    return summary, unmet
 
 
-def summary_text(results: Mapping[str, Any], summary: RunSummary, out: Path) -> str:
+def summary_text(
+    results: Mapping[str, Any],
+    summary: RunSummary,
+    out: Path,
+    *,
+    reminders: Sequence[str] = (),
+    unmet: Reason | None = None,
+) -> str:
     """Return the summary of a run in Markdown, everything in it escaped.
 
     Parameters
@@ -96,11 +118,18 @@ def summary_text(results: Mapping[str, Any], summary: RunSummary, out: Path) -> 
         What it came to.
     out : pathlib.Path
         The folder of all runs.
+    reminders : sequence of str
+        What of a sign-off needs a person.
+    unmet : Reason or None
+        Why a run that passed does not leave with 0.
     """
     checks = [result_from_dict(one) for one in results["checks"]]
     word, _ = outcome_word(results, checks)
+    word = _word(word, summary.exit_code, unmet)
     lines = [f"# {word}: {markdown_text(results['title'])}", ""]
     lines += [markdown_text(results["headline"]), ""]
+    code = exit_code(summary.exit_code, unmet)
+    lines += [f"Exit code {code}{f' ({unmet})' if unmet else ''}.", ""]
     if summary.reason:
         why = f"{summary.reason}: {summary.message}"
         lines += [f"Reason: {markdown_text(why)}", ""]
@@ -110,6 +139,8 @@ def summary_text(results: Mapping[str, Any], summary: RunSummary, out: Path) -> 
         lines += ["## What decides", "", *_listed(_deciding(checks)), ""]
         lines += ["## Since the last run", "", *_listed(_since(results, summary, out))]
         lines += [""]
+    if reminders:
+        lines += ["## What was signed", "", *_listed(list(reminders)), ""]
     page = summary.index_path
     lines += [f"Page: {markdown_text(page)}" if page else "Nothing was published."]
     return "\n".join(lines) + "\n"
@@ -143,15 +174,27 @@ def _results(summary: RunSummary) -> dict[str, Any] | None:
         return None
 
 
-def _unstarted(code: str | None, message: str) -> str:
+def _unstarted(reason: str | None, message: str, code: int = ERROR_CODE) -> str:
     """Return the summary of a run that left no page."""
     return (
-        f"# {NO_VERDICT}\n\nReason: {markdown_text(f'{code}: {message}')}\n\n"
-        "Nothing was published.\n"
+        f"# {NO_VERDICT}\n\nReason: {markdown_text(f'{reason}: {message}')}\n\n"
+        f"Exit code {code}.\n\nNothing was published.\n"
     )
 
 
-def _payload(results: Mapping[str, Any] | None, reason: str | None) -> dict[str, Any]:
+def _word(word: str, found: int, unmet: Reason | None) -> str:
+    """Return the word of a verdict, and what a run that passed must not hide."""
+    if unmet is None or found:
+        return word
+    return f"{word}, but {unmet_words(unmet).removesuffix('.')}"
+
+
+def _payload(
+    results: Mapping[str, Any] | None,
+    reason: str | None,
+    code: int,
+    unmet: Reason | None = None,
+) -> dict[str, Any]:
     """Return what leaves the machine: no more than a headline says.
 
     The words of an error may quote a cell of a notebook; its code stands for them.
@@ -162,13 +205,15 @@ def _payload(results: Mapping[str, Any] | None, reason: str | None) -> dict[str,
         checks = [result_from_dict(one) for one in results["checks"]]
         word, headline = outcome_word(results, checks)[0], results["headline"]
     title = f": {known['title']}" if known["title"] else ""
+    passed = known["outcome"] == Outcome.PASS
     return {
-        "text": f"{word}{title}. {headline}",
+        "text": f"{_word(word, int(not passed), unmet)}{title}. {headline}",
         "case": known["case"],
         "run_id": known["run_id"],
         "outcome": known["outcome"],
         "word": word,
-        "reason_code": reason,
+        "exit_code": code,
+        "reason_code": reason or unmet,
         "headline": headline,
     }
 

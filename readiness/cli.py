@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from readiness.run_summary import RunSummary
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-EXIT_OVERDUE = 1
 EXIT_ERROR = 3  # a usage error too: 2 means INCOMPLETE
 EXIT_SIGNAL = 128  # plus the number of the signal
 TRACEBACK_VARIABLE = "READINESS_TRACEBACK"
-NO_HISTORY = (Reason.HISTORY_BUSY, Reason.HISTORY_NEWER, Reason.STORAGE)
 ANY_PATH = click.Path(path_type=Path)
 
 
@@ -36,13 +34,14 @@ def commands() -> None:
 @click.option("--out", type=ANY_PATH, default="runs", show_default=True)
 def demo(out: Path) -> int:
     """Prepare the flights case and review it."""
-    from readiness import starter  # noqa: PLC0415 (heavy)
+    from readiness import meeting, starter  # noqa: PLC0415 (heavy)
     from readiness.progress import show_progress  # noqa: PLC0415 (heavy)
 
     summary = starter.demo(out, progress=show_progress())
     click.echo(f"readiness run would have returned {summary.exit_code}.")
     code = tell(summary)
-    _remind(out, summary)
+    for line in meeting.after_run(out, summary)[0]:
+        _note(line)
     return code if code >= EXIT_ERROR else 0
 
 
@@ -86,13 +85,15 @@ def init(**values: object) -> int:
 def run(case: Path, only: str, **values: object) -> int:
     """Review the model that the case file CASE describes, or run a plan."""
     from readiness.announce import reviewed  # noqa: PLC0415 (heavy)
+    from readiness.meeting import exit_code, unmet_words  # noqa: PLC0415 (as above)
 
     given = {name: value for name, value in values.items() if value is not None}
     dimensions = [part.strip() for part in only.split(",") if part.strip()]
-    summary = reviewed(case, say=_note, only=dimensions, **given)  # type: ignore[arg-type]  # click checked the types
+    summary, unmet = reviewed(case, say=_note, only=dimensions, **given)  # type: ignore[arg-type]  # click checked the types
     code = tell(summary)
-    unmet = _remind(Path(str(values["out"])), summary)
-    return code or _leave_unmet(unmet)
+    if unmet and not code:
+        complain(unmet, f"The run passed; {unmet_words(unmet)}")
+    return exit_code(code, unmet)
 
 
 @commands.command()
@@ -257,29 +258,6 @@ def tell(summary: "RunSummary") -> int:
     if summary.reason:
         complain(summary.reason, summary.message.removeprefix("No verdict. "))
     return summary.exit_code
-
-
-def _remind(out: Path, summary: "RunSummary") -> Reason | None:
-    """Renew the history page, and say what of a sign-off needs a person."""
-    if summary.exit_code >= EXIT_SIGNAL or summary.reason in NO_HISTORY:
-        return None
-    from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
-
-    lines, unmet = meeting.after_run(out, summary.run_id)
-    for line in lines:
-        _note(line)
-    return unmet
-
-
-def _leave_unmet(unmet: Reason | None) -> int:
-    """Return the exit code of a run that passed, and say why it is not 0."""
-    if unmet is None:
-        return 0
-    if unmet is Reason.OVERDUE:
-        complain(unmet, "The run passed; a condition of approval is overdue.")
-        return EXIT_OVERDUE
-    complain(unmet, "The run passed; whether a condition is overdue is not known.")
-    return EXIT_ERROR
 
 
 def _note(line: str) -> None:

@@ -7,10 +7,14 @@ from pathlib import Path
 from readiness.errors import ReadinessError, Reason, RunError
 from readiness.history import read_history
 from readiness.markup import terminal_text
+from readiness.run_summary import RunSummary
 from readiness.sign import close_condition, sign
 from readiness.signoffs import Condition, Standing, read_standing, today_utc
 
 OVERDUE_CODE = 1
+ERROR_CODE = 3
+SIGNAL_CODE = 128  # plus the number of the signal
+NO_HISTORY = (Reason.HISTORY_BUSY, Reason.HISTORY_NEWER, Reason.STORAGE)
 
 
 def decide(
@@ -93,15 +97,16 @@ def overdue_lines(out: Path, cases: Sequence[str]) -> list[str]:
     ]
 
 
-def after_run(out: Path, run_id: str) -> tuple[list[str], Reason | None]:
+def after_run(out: Path, summary: RunSummary) -> tuple[list[str], Reason | None]:
     """Renew the history page of the case just run; return what people should know.
 
     Parameters
     ----------
     out : pathlib.Path
         The folder of all runs.
-    run_id : str
-        The run that just ended; one that is not in the history changes nothing.
+    summary : RunSummary
+        The run that just ended. One that is not in the history changes nothing, one
+        that was stopped or met a history out of reach does not ask it again.
 
     Returns
     -------
@@ -112,16 +117,40 @@ def after_run(out: Path, run_id: str) -> tuple[list[str], Reason | None]:
         Why the command must not leave with 0, whatever the run found: OVERDUE, or
         what kept the conditions from being read.
     """
+    if summary.exit_code >= SIGNAL_CODE or summary.reason in NO_HISTORY:
+        return [], None
     try:
-        names = [one.case_name for one in read_history(out) if one.run_id == run_id]
-        if not names:
+        runs = [one for one in read_history(out) if one.run_id == summary.run_id]
+        if not runs:
             return [], None
-        standing = read_standing(out.absolute() / names[0], today_utc())
+        standing = read_standing(out.absolute() / runs[0].case_name, today_utc())
     except ReadinessError as error:
         return [terminal_text(error)], error.code
-    problem = refresh_page(out.absolute(), names[0])
+    problem = refresh_page(out.absolute(), runs[0].case_name)
     lines = [*_reminders(standing), *([problem] if problem else [])]
     return lines, Reason.OVERDUE if standing.overdue(today_utc()) else None
+
+
+def exit_code(found: int, unmet: Reason | None) -> int:
+    """Return what ``readiness run`` leaves with.
+
+    Parameters
+    ----------
+    found : int
+        What the run itself came to.
+    unmet : Reason or None
+        From `after_run`: a run that passed does not leave with 0 beside it.
+    """
+    if found or unmet is None:
+        return found
+    return OVERDUE_CODE if unmet is Reason.OVERDUE else ERROR_CODE
+
+
+def unmet_words(unmet: Reason) -> str:
+    """Return why a run that passed does not leave with 0, as the end of a sentence."""
+    if unmet is Reason.OVERDUE:
+        return "a condition of approval is overdue."
+    return "whether a condition is overdue is not known."
 
 
 def _reminders(standing: Standing) -> list[str]:

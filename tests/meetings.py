@@ -1,5 +1,6 @@
 """Published runs for the tests of sign-offs, comparisons and history pages."""
 
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from readiness.history import Run, add_runs
 from readiness.manifest import write_manifest
+from readiness.sign import sign
 from readiness.staging import created_utc, json_text
 from tests.sample_pages import sample_results
 
@@ -58,6 +60,18 @@ def publish_run(out: Path, run_id: str = FIRST, *alter: Change) -> Path:
     write_manifest(folder, {"run_id": run_id})
     list_run(out, run_id, results)
     return folder
+
+
+def condition_on(run: Path, due: str) -> None:
+    """Sign a run with a condition, years ago."""
+    sign(
+        run,
+        role="risk",
+        decision="go-with-conditions",
+        note="For now.",
+        conditions=[f"Recalibrate|modelling|{due}"],
+        now=dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+    )
 
 
 def list_run(

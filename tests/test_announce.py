@@ -16,9 +16,17 @@ from readiness import announce, runner, webhook
 from readiness.announce import reviewed, summary_text
 from readiness.errors import CaseError, RunError
 from readiness.run_summary import RunSummary, summary_of
+from readiness.signoffs import RECORD
 from readiness.webhook import HOSTS_VARIABLE, post, take_address
 from tests.commands import reviewing
-from tests.meetings import FIRST, SECOND, moved, passing, publish_run
+from tests.meetings import (
+    FIRST,
+    SECOND,
+    condition_on,
+    moved,
+    passing,
+    publish_run,
+)
 from tests.tiny import tiny_case
 
 HOOK = "READINESS_TEST_HOOK"
@@ -128,6 +136,7 @@ def test_summary_is_written_also_where_nothing_could_be_started(
     with pytest.raises(CaseError):
         reviewed(Path("case.toml"), say=print, notify=file)
 
+    assert "\nExit code 3.\n" in file.read_text()
     assert file.read_text().startswith("# NO VERDICT\n\nReason: CASE\\: The case file")
 
 
@@ -172,6 +181,7 @@ def test_run_posts_its_headline_and_nothing_else_and_hides_the_address(
         "run_id": payload["run_id"],
         "outcome": "PASS",
         "word": "READY",
+        "exit_code": 0,
         "reason_code": None,
         "headline": "Only own was reviewed. All 1 required findings hold their limits.",
     }
@@ -181,11 +191,51 @@ def test_run_posts_its_headline_and_nothing_else_and_hides_the_address(
     assert not any(SECRET_PATH.encode() in one for one in texts)
 
 
+@pytest.mark.parametrize(
+    ("altered", "code", "why", "says"),
+    [
+        (False, 1, "OVERDUE", "a condition of approval is overdue"),
+        (True, 3, "ALTERED", "whether a condition is overdue is not known"),
+    ],
+)
+def test_people_are_told_that_a_passed_run_is_stopped_by_what_was_signed(
+    *,
+    altered: bool,
+    code: int,
+    why: str,
+    says: str,
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = publish_run(tmp_path, FIRST, passing)
+    condition_on(folder, "2020-02-01")
+    if altered:
+        (folder.parent / RECORD).write_text("{}\n", "utf-8")
+    monkeypatch.setattr(runner, "run_review", lambda *_, **__: a_summary(folder))
+    monkeypatch.setenv(HOOK, server.address)
+    told = tmp_path / "summary.md"
+    options = ("--webhook", f"env:{HOOK}", "--notify", told)
+
+    left = reviewing(capsys, Path("case.toml"), tmp_path, *options)()
+
+    ((_, payload),) = server.got
+    text = told.read_text()
+    assert left[0] == payload["exit_code"] == code
+    assert (payload["word"], payload["reason_code"]) == ("READY", why)
+    assert payload["text"].startswith(f"READY, but {says}: ")
+    assert text.startswith(f"# READY, but {says}: ")
+    assert f"Exit code {code} ({why})." in text
+    assert ("Recalibrate" in text) is not altered
+    assert "Recalibrate" not in json.dumps(payload)
+
+
 def test_message_without_a_verdict_quotes_no_cell() -> None:
     results = {"case": "c", "run_id": "r", "title": "T", "outcome": "ERROR"}
     results |= {"headline": "No verdict. raised ValueError: 'John Smith'", "checks": []}
 
-    payload = announce._payload(results, "NOTEBOOK")  # noqa: SLF001 (its only door is a run)
+    payload = announce._payload(results, "NOTEBOOK", 3)  # noqa: SLF001 (its only door is a run)
 
     assert "Smith" not in json.dumps(payload)
     assert payload["text"] == "NO VERDICT: T. A cell of a notebook ended with an error."
@@ -289,7 +339,7 @@ def test_failing_webhook_changes_neither_outcome_nor_run(
         out=tmp_path,
     )
 
-    assert found is summary
+    assert found == (summary, None)
     beginning = "The webhook was not told: its variable must hold an address"
     assert said == [
         "The summary 'summary.md' was not written: No such file or directory.",

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from readiness import cli, history_page, meeting
+from readiness import history_page, meeting
 from readiness.errors import Reason, RunError
 from readiness.history import FILE
 from readiness.history_figures import figure_svg
@@ -27,6 +27,7 @@ from tests.meetings import (
     SECOND,
     THIRD,
     alter_run,
+    condition_on,
     finding_of,
     list_run,
     moved,
@@ -451,17 +452,15 @@ def test_page_that_cannot_be_made_changes_nothing_for_the_run(
 def test_run_that_met_a_busy_history_does_not_wait_for_it_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(meeting, "after_run", lambda *given: asked.append(given))
+    monkeypatch.setattr(meeting, "read_history", lambda _: pytest.fail("asked again"))
+    busy = summary(reason=Reason.HISTORY_BUSY, exit_code=3)
 
-    cli._remind(tmp_path, summary(reason=Reason.HISTORY_BUSY, exit_code=3))  # noqa: SLF001 (its only door is a run)
-    cli._remind(tmp_path, summary(exit_code=143))  # noqa: SLF001 (its only door is a run)
-
-    assert asked == []
+    assert meeting.after_run(tmp_path, busy) == ([], None)
+    assert meeting.after_run(tmp_path, summary(exit_code=143)) == ([], None)
 
 
 def test_run_outside_of_the_history_changes_nothing(tmp_path: Path) -> None:
-    assert meeting.after_run(tmp_path, FIRST) == ([], None)
+    assert meeting.after_run(tmp_path, summary(run_id=FIRST)) == ([], None)
     assert not (tmp_path / FILE).exists()
 
 
@@ -469,7 +468,7 @@ def test_altered_record_is_told_after_a_run(tmp_path: Path) -> None:
     run = publish_run(tmp_path, FIRST)
     (run.parent / RECORD).write_text("{}\n", "utf-8")
 
-    (line,), why = meeting.after_run(tmp_path, FIRST)
+    (line,), why = meeting.after_run(tmp_path, summary(run_id=FIRST))
 
     assert "was altered at line 1" in line
     assert why is Reason.ALTERED
@@ -493,18 +492,6 @@ def run_here(
         return called(capsys, "run", "case.toml", "--out", tmp_path)()
 
     return command
-
-
-def condition_on(run: Path, due: str) -> None:
-    """Sign a run with a condition, years ago."""
-    sign(
-        run,
-        role="risk",
-        decision="go-with-conditions",
-        note="For now.",
-        conditions=[f"Recalibrate|modelling|{due}"],
-        now=dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
-    )
 
 
 @pytest.mark.parametrize(
@@ -573,7 +560,7 @@ def test_lapsed_approval_is_told_after_a_run(tmp_path: Path) -> None:
     until = dt.date(2020, 3, 1)
     sign(run, role="risk", decision="go", note="Holds.", until=until, now=long_ago)
 
-    lines, why = meeting.after_run(tmp_path, FIRST)
+    lines, why = meeting.after_run(tmp_path, summary(run_id=FIRST))
 
     assert "It lapsed: it held until 2020-03-01." in lines[0]
     assert why is None
