@@ -66,7 +66,12 @@ class Sizes:
 
 
 def surely_ahead(
-    sizes: Floats, noise: Floats, clusters: Clusters, weight: Floats | None = None
+    sizes: Floats,
+    noise: Floats,
+    clusters: Clusters,
+    weight: Floats | None = None,
+    *,
+    looks: int = 1,
 ) -> Bools:
     """Return which columns are larger on average than which others.
 
@@ -79,6 +84,8 @@ def surely_ahead(
     clusters : Clusters
         Codes of the n rows; the weaker of block and entity counts.
     weight : ndarray of shape (n,), optional
+    looks : int
+        How often rows may be added until this holds; shares the error out (Bonferroni).
 
     Returns
     -------
@@ -103,7 +110,7 @@ def surely_ahead(
     first, second = np.triu_indices(d, 1)
     either = np.minimum(p_value[first, second], p_value[second, first])
     rejected = np.zeros((d, d), dtype=bool)
-    rejected[first, second] = holm(np.minimum(2 * either, 1.0))
+    rejected[first, second] = holm(np.minimum(2 * looks * either, 1.0))
     ahead: Bools = (rejected | rejected.T) & (p_value <= p_value.T) & (gap > 0)
     return ahead
 

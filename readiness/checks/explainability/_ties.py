@@ -25,7 +25,7 @@ def settled_ranks(rows: Explained, frame: pd.DataFrame) -> tuple[Ints, Ints]:
         found.
     """
     sizes, noise = sizes_and_noise(rows)
-    ahead = surely_ahead(sizes, noise, rows.clusters, rows.weight)
+    ahead = surely_ahead(sizes, noise, rows.clusters, rows.weight, looks=rows.n_looks)
     return rank_sets(ahead, find_twins(frame))
 
 

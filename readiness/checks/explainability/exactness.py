@@ -28,7 +28,8 @@ def measure(case: Case, options: Options) -> Measurement:
     case : Case
         Needs a model that can score altered rows.
     options : Options
-        ``rows`` (2,000) random reference rows, explained against ``background``
+        ``rows`` (10,000): the most random reference rows, of which as many are
+        explained as the order of the first columns needs, against ``background``
         (1,000) others; ``evaluations``: the most rows a sampled route may score.
 
     Returns

@@ -40,7 +40,8 @@ def measure(case: Case, options: Options) -> Measurement:
     case : Case
         Needs a model that can score altered rows.
     options : Options
-        ``rows`` (2,000) random reference rows, explained against ``background``
+        ``rows`` (10,000): the most random reference rows, of which as many are
+        explained as the order of the first columns needs, against ``background``
         (1,000) others; ``evaluations``: the most rows a sampled route may score.
 
     Returns
@@ -169,6 +170,8 @@ def _notes(rows: Explained, table: pd.DataFrame) -> tuple[str, ...]:
             f"Explaining this model is slow, so {len(found.values):,} rows were "
             f"explained instead of {rows.n_wanted:,}."
         )
+    if rows.stopped:
+        notes.append(rows.stopped)
     if found.n_pairs:
         ending = "" if found.precise else ", the most it may cost, short of its aim"
         notes.append(
