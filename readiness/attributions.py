@@ -123,6 +123,34 @@ def attributions(
     )
 
 
+def path_attributions(case: Case, rows: pd.DataFrame) -> Attributions | None:
+    """Return path-dependent attributions of boosted trees; None for other models.
+
+    Parameters
+    ----------
+    case : Case
+        Its model must be able to score altered rows.
+    rows : pandas.DataFrame
+        Rows to explain, the model's columns.
+
+    Returns
+    -------
+    Attributions or None
+        In the unit of `attributions`; the start is the mean over training rows, so
+        `Attributions.background_output` says nothing.
+
+    Notes
+    -----
+    The game of ``shap.TreeExplainer`` without a background: see
+    `readiness.path_shapley`.
+    """
+    nobody = rows.iloc[:1]
+    task = Task(case=case, rows=rows, background=nobody, said=np.empty(0), by_path=True)
+    said = _by_class(case, score_frame(case, task.together()))
+    found = _exact(replace(task, said=said))
+    return None if isinstance(found, str) else found
+
+
 def _by_class(case: Case, scores: Floats) -> Floats:
     """Return scores with one column per class where a model only names classes."""
     if case.task != "multiclass" or scores.ndim > 1:
@@ -138,7 +166,9 @@ def _exact(task: Task) -> Attributions | str:
     if isinstance(model.estimator, Booster):
         routes = [partial(booster_route, task, model.estimator)]
     elif opened := open_model(model.estimator, task.together(), by_name=model.by_name):
-        known = (linear_route, boosted_route, _shap_trees)
+        known = [linear_route, boosted_route, _shap_trees]
+        if task.by_path:
+            known = [boosted_route]
         routes = [partial(route, task, opened) for route in known]
     why = ""
     for route in routes:

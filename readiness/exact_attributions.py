@@ -15,6 +15,7 @@ from readiness.case import Case
 from readiness.decision_trees import Tree, sum_of_trees
 from readiness.encoded_columns import Opened
 from readiness.pair_shapley import pair_shapley
+from readiness.path_shapley import path_shapley
 from readiness.stats import Floats, Ints
 from readiness.tree_shapley import boosted_trees, trees_shapley
 
@@ -87,12 +88,16 @@ class Attributions:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Task:
-    """One model to explain: the rows, the background, and what the model says."""
+    """One model to explain: the rows, the background, and what the model says.
+
+    With `by_path`, unknown columns follow the training rows, not the background.
+    """
 
     case: Case
     rows: pd.DataFrame
     background: pd.DataFrame
     said: Floats  # of rows, then of background
+    by_path: bool = False
 
     def first(self, n_rows: int, n_background: int) -> tuple["Task", Ints]:
         """Return the task cut to its first rows, and where those are in `said`."""
@@ -278,12 +283,16 @@ def _of_trees(
     starts, wrong = np.array(constant), np.zeros(n_rows, dtype=bool)
     rows, background = matrix[:n_rows], matrix[n_rows:]
     for k, trees in enumerate(outputs):
-        found, base = trees_shapley(trees, rows, background, players)
+        found, base = (
+            path_shapley(trees, rows, players)
+            if task.by_path
+            else trees_shapley(trees, rows, background, players)
+        )
         starts[k] += base
         said = sum_of_trees(trees, rows)
         size = max(1.0, float(np.max(np.abs(said), initial=0.0)))
         off = ~(np.abs(base + found.sum(axis=1) - said) <= ROUNDING * size)
-        if 0 < np.mean(off) <= MOST_RECOMPUTED:
+        if 0 < np.mean(off) <= MOST_RECOMPUTED and not task.by_path:
             found[off] = pair_shapley(trees, rows[off], background, players)
             wrong |= off
         values[k, :, : found.shape[1]] = found

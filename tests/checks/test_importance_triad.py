@@ -9,11 +9,13 @@ from sklearn.inspection import permutation_importance
 from sklearn.linear_model import LinearRegression, RidgeClassifier
 
 from readiness.case import Case, load_case
+from readiness.checks.explainability._agreement import rows_agreement
 from readiness.checks.explainability._loss_games import Rows, shared, shuffled
 from readiness.checks.explainability._redundancy import (
     ratio_interval,
     told_by_others,
 )
+from readiness.checks.explainability._triad_view import _disagreement
 from readiness.checks.explainability.importance_triad import CHECK, alt, draw, measure
 from readiness.errors import Reason
 from readiness.result import Measurement, Options, Status
@@ -349,17 +351,49 @@ def test_model_that_names_classes_is_charged_by_wrong_ones() -> None:
 
 
 def test_ranks_of_attribution_stand_beside() -> None:
+    by_path = [1.0, 2.0, 3.0, 4.0, 5.0]
     sizes = pd.DataFrame(
-        {"column": list(FEATURES), "mean_abs_attribution": [5.0, 4.0, 3.0, 2.0, 1.0]}
+        {
+            "column": list(FEATURES),
+            "mean_abs_attribution": [5.0, 4.0, 3.0, 2.0, 1.0],
+            "path_dependent": by_path,
+        }
     )
-    other = Measurement(summary=pd.DataFrame(), tables={"importance": sizes})
+    games = rows_agreement(np.array([by_path]), np.array([by_path]))
+    tables = {"importance": sizes, "games": games}
+    other = Measurement(summary=pd.DataFrame(), tables=tables)
 
     found = measure(binary_case(), replace(QUICK, needed={"X2": other}))
 
     table = found.tables["triad"].set_index("column")
-    assert table["rank_attribution"].to_dict() == {
-        name: place + 1 for place, name in enumerate(FEATURES)
+    places = {name: place + 1 for place, name in enumerate(FEATURES)}
+    assert table["rank_attribution"].to_dict() == places
+    assert table["rank_path_dependent"].to_dict() == {
+        name: 6 - place for name, place in places.items()
     }
+    agreed = found.tables["agreement"].set_index(["one", "other", "compared"])
+    agreed = agreed.sort_index()
+    own = agreed.loc[("attribution", "path-dependent")]
+    assert own.loc["row by row", "sign_agreement"] == 1
+    assert own.loc["on average", "rank_agreement"] == 1 / 5  # the third of five
+    assert ("shuffled", "shared fairly", "on average") in agreed.index
+
+
+def test_no_game_by_path_is_said() -> None:
+    sizes = pd.DataFrame(
+        {
+            "column": list("abcdefg"),
+            "rank_attribution": range(1, 8),
+            "rank_path_dependent": np.nan,
+            f"rank_{SHUFFLED}": range(1, 8),
+            f"rank_{SHARED}": range(7, 0, -1),
+        }
+    )
+
+    (note,) = _disagreement(sizes)
+
+    assert note.startswith("Of the first 5 columns, 3 are the same by attribution, by ")
+    assert note.endswith("attributions are not available for this model.")
 
 
 def test_figure_draws_the_ways_on_one_scale(linear: Measurement) -> None:

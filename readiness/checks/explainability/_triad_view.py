@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from readiness.checks.explainability._agreement import lists_agreement
 from readiness.figures import COLORS, MAX_ROWS, ROW_IN, label, new_figure
 from readiness.result import Limit, Measurement
 from readiness.text import interval, number, visible
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 RATIO, TOLD = "redundancy_ratio", "told_by_others"
 SHUFFLED, LEFT_OUT = "permutation_importance", "drop_column_importance"
 SHARED = "loss_shapley"
-ATTRIBUTED = "mean_abs_attribution"
+ATTRIBUTIONS = {
+    "attribution": "mean_abs_attribution",
+    "path_dependent": "path_dependent",
+}
+LISTS = {SHUFFLED: "shuffled", LEFT_OUT: "left out of the fit", SHARED: "shared fairly"}
 WAYS = (
     (SHUFFLED, 0.5, "o", "shuffled, halved"),
     (LEFT_OUT, 1.0, "s", "left out of the fit"),
@@ -37,7 +42,7 @@ def triad_table(
     order : list of str
         The columns, the most important first.
     needed : mapping of str to Measurement
-        X2, where it can answer: its ranks stand beside the others.
+        X2, where it can answer: its ranks, in both games, stand beside the others.
     """
     table = pd.DataFrame({"column": order}).set_index("column")
     for metric in (SHUFFLED, LEFT_OUT, SHARED, RATIO, TOLD):
@@ -52,8 +57,32 @@ def triad_table(
             table[f"rank_{metric}"] = _ranks(by_column["value"])
     if "X2" in needed:
         sizes = needed["X2"].tables["importance"].set_index("column")
-        table["rank_attribution"] = _ranks(sizes[ATTRIBUTED].reindex(order))
+        for name, metric in ATTRIBUTIONS.items():
+            table[f"rank_{name}"] = _ranks(sizes[metric].reindex(order))
     return table.reset_index()
+
+
+def agreement_table(
+    table: pd.DataFrame, needed: Mapping[str, Measurement]
+) -> pd.DataFrame:
+    """Return how far all ways agree on the first columns, pair by pair.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        As `triad_table`.
+    needed : mapping of str to Measurement
+        X2, where it can answer: attributions in both games, and row by row.
+    """
+    by_column = table.set_index("column")
+    lists = {words: by_column[way] for way, words in LISTS.items() if way in by_column}
+    if "X2" not in needed:
+        return lists_agreement(lists)
+    tables = needed["X2"].tables
+    sizes = tables["importance"].set_index("column").reindex(by_column.index)
+    known = {name.replace("_", "-"): sizes[one] for name, one in ATTRIBUTIONS.items()}
+    found = lists_agreement({**known, **lists})
+    return found if tables["games"].empty else pd.concat([tables["games"], found])
 
 
 def _ranks(values: "pd.Series[float]") -> "pd.Series[float]":
@@ -141,15 +170,26 @@ def _told(told: pd.DataFrame | None) -> list[str]:
 def _disagreement(table: pd.DataFrame) -> list[str]:
     if "rank_attribution" not in table or len(table) <= N_TOP:
         return []
+    ways = {
+        "attribution": "by attribution",
+        "path_dependent": "by path-dependent attribution",
+        SHUFFLED: "by shuffling",
+        LEFT_OUT: "by leaving out",
+        SHARED: "by fair shares of the loss",
+    }
     tops = {
-        name: set(table.loc[table[f"rank_{name}"] <= N_TOP, "column"])
-        for name in ("attribution", SHUFFLED, SHARED)
+        words: set(table.loc[table[f"rank_{name}"] <= N_TOP, "column"])
+        for name, words in ways.items()
+        if f"rank_{name}" in table and table[f"rank_{name}"].notna().all()
     }
     common = len(set.intersection(*tops.values()))
+    *most, last = tops
     note = (
-        f"Of the first {N_TOP} columns, {common} are the same by attribution, by "
-        "shuffling and by fair shares of the loss; the table shows all ranks."
+        f"Of the first {N_TOP} columns, {common} are the same {', '.join(most)} and "
+        f"{last}; the tables show all ranks, and how far any two ways agree."
     )
+    if table["rank_path_dependent"].isna().all():
+        note += " Path-dependent attributions are not available for this model."
     return [note]
 
 

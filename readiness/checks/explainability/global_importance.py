@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from readiness.attributions import path_attributions
 from readiness.case import Case
+from readiness.checks.explainability._agreement import COLUMNS, rows_agreement
 from readiness.checks.explainability._explained import (
     DEFAULTS,
     Explained,
@@ -16,12 +18,14 @@ from readiness.checks.explainability._explained import (
 from readiness.checks.explainability._importance_view import alt, draw, swarm_table
 from readiness.checks.explainability._ties import settled_ranks, sizes_and_noise
 from readiness.errors import NotAssessedError, Reason
+from readiness.exact_attributions import EVERY_TREE
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.stats import (
     Floats,
     Interval,
     clustered_interval,
     empty_row,
+    relative_weights,
     summary_frame,
     summary_row,
     weighted_mean,
@@ -51,8 +55,10 @@ def measure(case: Case, options: Options) -> Measurement:
         probability or target unit) and ``attribution_half_width``: the larger half
         of its interval as a share of the largest mean. Table ``importance``: the
         same beside the mean signed attribution and the part of the interval that is
-        due to sampling the explanation, and the best and worst rank as in X3. Table
-        ``swarm``: attributions of some rows to the first columns.
+        due to sampling the explanation, the best and worst rank as in X3, and the mean
+        size in the path-dependent game (NaN where it is not available). Table
+        ``games``: how far both games agree row by row, as in X5. Table ``swarm``:
+        attributions of some rows to the first columns.
 
     Raises
     ------
@@ -96,11 +102,42 @@ def measure(case: Case, options: Options) -> Measurement:
     table = _table(rows, intervals, ordered, noise).assign(
         best_rank=best[places], worst_rank=worst[places]
     )
+    games = _other_game(case, frame, rows, table)
     swarm = swarm_table(case, frame, rows, ordered)
     return Measurement(
         summary=summary,
-        tables={"importance": table, "swarm": swarm},
-        notes=_notes(rows, table),
+        tables={"importance": table, "games": games, "swarm": swarm},
+        notes=(*_notes(rows, table), _note_on(games)),
+    )
+
+
+def _other_game(
+    case: Case, frame: pd.DataFrame, rows: Explained, table: pd.DataFrame
+) -> pd.DataFrame:
+    """Add mean sizes of the path-dependent game; return how far both games agree."""
+    table["path_dependent"] = float("nan")
+    is_read = rows.found.method == EVERY_TREE
+    found = (
+        path_attributions(case, frame[: len(rows.found.values)]) if is_read else None
+    )
+    if found is None:
+        return pd.DataFrame(columns=COLUMNS)
+    weights = relative_weights(len(found.values), rows.weight)
+    sizes = weights @ found.values.abs().to_numpy() / max(float(weights.sum()), 1e-300)
+    by_name = pd.Series(sizes, index=found.values.columns)
+    table["path_dependent"] = by_name[table["column"]].to_numpy()
+    return rows_agreement(rows.found.values.to_numpy(), found.values.to_numpy())
+
+
+def _note_on(games: pd.DataFrame) -> str:
+    if games.empty:
+        return "Path-dependent attributions are not available for this model."
+    one = games.iloc[0]
+    return (
+        "Path-dependent attributions, which follow the training rows where a column "
+        f"is not known, name {number(one['feature_agreement'], 'share')} of the same "
+        f"first {one['first']} columns, row by row, "
+        f"{number(one['sign_agreement'], 'share')} with the same sign."
     )
 
 

@@ -22,6 +22,7 @@ from readiness.checks.explainability._triad_view import (
     SHARED,
     SHUFFLED,
     TOLD,
+    agreement_table,
     alt,
     draw,
     notes_on,
@@ -70,7 +71,9 @@ def measure(case: Case, options: Options) -> Measurement:
         ``redundancy_ratio``: the first over twice the second, where the first is
         surely above zero; censored where the second is not above zero.
         ``told_by_others`` (share): R² of the column by the others, an own small fit.
-        Table ``triad``: all of them, with the ranks they give.
+        Table ``triad``: all of them, with the ranks they give, beside those of X2's
+        attributions in both games. Table ``agreement``: how far any two of these agree
+        on the first five columns, 0 to 1 (a caveat, no limit).
 
     Raises
     ------
@@ -92,6 +95,7 @@ def measure(case: Case, options: Options) -> Measurement:
     ----------
     L. Breiman (2001), doi:10.1023/A:1010933404324. J. Lei et al. (2018),
     doi:10.1080/01621459.2017.1307116. I. Covert et al. (2020), arXiv:2004.00668.
+    S. Krishna et al. (2024), arXiv:2202.01602, for the agreement.
     """
     require_rescoring(case)
     rows = _rows(case, options)
@@ -122,7 +126,7 @@ def measure(case: Case, options: Options) -> Measurement:
     words = WORDS[row_loss(case, rows.y_true, rows.said).name]
     return Measurement(
         summary=frame,
-        tables={"triad": table},
+        tables={"triad": table, "agreement": agreement_table(table, options.needed)},
         notes=notes_on(frame, table, words, n_rows),
     )
 
