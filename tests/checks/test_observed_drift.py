@@ -170,7 +170,7 @@ def test_the_first_note_names_who_spent_most_in_its_own_unit(
 ) -> None:
     assert "Of the budgets that are known x has spent most" in shifted.notes[0]
     assert "mm" in shifted.notes[0]
-    assert "0.0625 of mean_squared_error" in shifted.notes[0]
+    assert "0.0625 of mean squared error" in shifted.notes[0]
     assert CHECK.alt(shifted) == shifted.notes[0]
 
 

@@ -11,6 +11,7 @@ from readiness.checks.drift._observed_features import MISSED, SHIFT, SPENT
 from readiness.checks.drift._observed_spent import Budgets
 from readiness.checks.drift._sentences import named
 from readiness.text import interval, number, visible
+from readiness.words import metric_words
 
 MAX_NAMED = 3
 MANY = 10  # budgets: beyond it a percentage is hard to read
@@ -145,7 +146,7 @@ def _without_budgets(summary: pd.DataFrame, budgets: Budgets) -> str:
 
 
 def _tolerated(budgets: Budgets) -> str:
-    return f"{number(budgets.tolerated, exact=True)} of {budgets.metric}"
+    return f"{number(budgets.tolerated, exact=True)} of {metric_words(budgets.metric)}"
 
 
 def _beyond_sentences(

@@ -7,6 +7,7 @@ import pandas as pd
 from readiness.figures import draw_curve, draw_limit, label, new_figure
 from readiness.result import Limit, Measurement
 from readiness.text import number
+from readiness.words import metric_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +76,7 @@ def describe(measurement: Measurement, what: str) -> str:
         return f"No column could be moved, so there is no curve of {what}."
     base, worst = measurement.tables["base"].iloc[0], panels.iloc[0]
     return (
-        f"Curves of {what}: the largest loss of {base['metric']}, "
+        f"Curves of {what}: the largest loss of {metric_words(base['metric'])}, "
         f"{number(worst['worst_loss'])}, comes from moving {label(worst['column'])}; "
         f"{number(base['tolerated_loss'], exact=True)} is tolerated."
     )

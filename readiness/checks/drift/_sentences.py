@@ -151,7 +151,7 @@ def _calm_sentences(base: Base, budgets: pd.DataFrame) -> list[str]:
     most = number(float(np.max([calm["worst_loss"].max(), 0.0])))
     said = (
         f"As far as the data can tell, moving {named(calm['column'].unique())} costs "
-        f"at most {most} of {base.metric.name}; they are not drawn."
+        f"at most {most} of {metric_words(base.metric.name)}; they are not drawn."
     )
     return [said]
 
