@@ -215,6 +215,7 @@ def _data_lines(data: Mapping[str, str], reference: Table) -> list[str]:
     else:
         lines.append('# time = "…"  # a column of dates or times, where there is one')
     lines += [
+        '# max_age = "2d"  # older current rows fail; needs a time column',
         '# entity = "…"  # a customer, patient or machine with several rows',
         '# weight = "…"  # how many rows of life one row stands for',
         "# ignore = []",

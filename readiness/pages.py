@@ -161,6 +161,7 @@ def _environment() -> Any:  # noqa: ANN401 (jinja2's own type hides its filters)
         "short_hash": _short_hash,
         "software": _software,
         "status_mark": _mark,
+        "taken_over": _taken_over,
         "thousands": _thousands,
         "page_name": page_words,
     }
@@ -170,6 +171,15 @@ def _environment() -> Any:  # noqa: ANN401 (jinja2's own type hides its filters)
 def _mark(status: str, word: str = "", waived: bool = False) -> Markup:  # noqa: FBT001, FBT002 (a template filter)
     mark = status_mark(Status(status), waived=waived)
     return mark.replace("not assessed", word) if word else mark
+
+
+def _taken_over(notebooks: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the names of the notebooks that earlier runs executed, by run."""
+    found: dict[str, list[str]] = {}
+    for one in notebooks:
+        if one.get("made_by"):
+            found.setdefault(one["made_by"], []).append(one["name"])
+    return found
 
 
 def _moment(text: str) -> str:

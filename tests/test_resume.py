@@ -97,6 +97,12 @@ def test_resumed_run_repeats_only_what_failed_and_comes_to_the_same(
     assert results["run_id"] not in {before.name, other.name}
     assert results["resumed"] == manifest["resumed"]["run_ids"] == [before.name]
     assert [one["made_by"] for one in results["notebooks"]] == [before.name, None]
+    said = (
+        f"Taken over</dt><dd>from the failed run <code>{before.name}</code>: one</dd>"
+    )
+    for page in ("index.html", "report.html"):
+        assert (folder / page).read_text("utf-8").count(said) == 1
+        assert "Taken over" not in (other / page).read_text("utf-8")
     assert (
         results["results_digest"]
         == json.loads((other / "results.json").read_text())["results_digest"]

@@ -66,6 +66,15 @@ def test_first_case_file_loads_unedited_and_declares_no_acceptable_value(
     assert "declare model.acceptable" in said
 
 
+def test_suggested_age_is_read_without_its_comment_sign(inputs: Path) -> None:
+    _init(inputs)
+    path = inputs / "review" / "case.toml"
+
+    path.write_text(path.read_text().replace("# max_age", "max_age"))
+
+    assert read_case(path).data.max_age == "2d"
+
+
 def test_first_policy_changes_nothing(inputs: Path) -> None:
     _init(inputs)
 
