@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 25
 MAX_COLUMNS = 40
 MAX_CELL_CHARS = 200
-MAX_SVG_BYTES = 60_000  # a picture with more marks than this is smaller as points
+MAX_SVG_BYTES = 60_000  # a picture with more marks than this may be smaller as points
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 MARKDOWN_SIGNS = frozenset("\\`*_{}[]()<>#+-.!|~&$:/")
 
@@ -170,7 +170,7 @@ def figure_html(figure: "Figure", alt: str) -> Markup:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        Written as SVG; as PNG when it has too many marks for that.
+        Written as SVG; as PNG when it has many marks and is smaller as points.
     alt : str
         One sentence that states what the figure shows.
 
@@ -183,13 +183,13 @@ def figure_html(figure: "Figure", alt: str) -> Markup:
         msg = "alt must say in one sentence what the figure shows; it is empty."
         raise ValueError(msg)
     svg = figure_svg(figure)
+    # Signs that need no escape in a quoted attribute stay as they are: a third off.
+    data = f"data:image/svg+xml,{quote(svg, safe=' =:/;,()!*?@$~+')}"
     if len(svg) > MAX_SVG_BYTES:
         from base64 import b64encode  # noqa: PLC0415 (for point clouds only)
 
-        data = f"data:image/png;base64,{b64encode(figure_png(figure)).decode()}"
-    else:
-        # Signs that need no escape in a quoted attribute stay as they are: a third off.
-        data = f"data:image/svg+xml,{quote(svg, safe=' =:/;,()!*?@$~+')}"
+        points = f"data:image/png;base64,{b64encode(figure_png(figure)).decode()}"
+        data = min(data, points, key=len)
     width, height = (round(96 * inches) for inches in figure.get_size_inches())
     return html(
         '<figure class="rd-figure"><img src="{}" width="{}" height="{}" alt="{}">'

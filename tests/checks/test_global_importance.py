@@ -9,6 +9,7 @@ from readiness.attribution_units import CLASS_LOG_ODDS
 from readiness.case import Case, load_case
 from readiness.checks.explainability import rank_stability
 from readiness.checks.explainability._explained import explained
+from readiness.checks.explainability._importance_view import _lanes
 from readiness.checks.explainability.global_importance import (
     CHECK,
     alt,
@@ -235,6 +236,10 @@ def test_columns_that_are_not_told_apart_share_a_bracket() -> None:
     assert "2 of them are tied with a neighbour" in alt(found)
 
 
+def test_brackets_that_overlap_stand_side_by_side() -> None:
+    assert _lanes([(1, 2), (3, 11), (4, 13), (7, 14), (12, 16)]) == [0, 0, 1, 2, 0]
+
+
 def test_settled_columns_have_no_bracket() -> None:
     figure = draw(measure(linear_case(0.0), SMALL), CHECK.limits)
 
@@ -264,7 +269,7 @@ def test_rows_are_drawn_as_a_picture_and_the_rest_as_lines() -> None:
     figure = draw(found, CHECK.limits)
 
     below = figure.axes[1]
-    assert [len(one.get_offsets()) for one in below.collections] == [200, 200, 200]
+    assert [len(one.get_offsets()) for one in below.collections] == [150, 150, 150]
     assert all(one.get_rasterized() for one in below.collections)
     svg = figure_svg(figure)
     assert svg.count(b"data:image/png;base64") == 1

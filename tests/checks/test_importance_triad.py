@@ -371,6 +371,9 @@ def test_ranks_of_attribution_stand_beside() -> None:
     assert table["rank_path_dependent"].to_dict() == {
         name: 6 - place for name, place in places.items()
     }
+    shown = found.tables[CHECK.shown]
+    ways = ["attribution", "path-dependent", "shuffled", "shared fairly"]
+    assert shown.columns.tolist() == ["column", *ways]
     agreed = found.tables["agreement"].set_index(["one", "other", "compared"])
     agreed = agreed.sort_index()
     own = agreed.loc[("attribution", "path-dependent")]

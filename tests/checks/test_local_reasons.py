@@ -19,6 +19,7 @@ from readiness.checks.explainability.local_reasons import CHECK, NEAR, measure
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement, Options
 from readiness.scoring import scores
+from readiness.text import interval
 from tests.cases import case_file, small_case, small_frames
 
 SMALL = Options(values={**CHECK.defaults, "rows": 400, "background": 200})
@@ -87,9 +88,10 @@ def test_reasons_of_a_linear_model_are_slopes_times_distances() -> None:
     case = case_of(linear(3.0, 2.0, 1.0, 0.0), {"x": 0.1})
     every = Options(values={**SMALL.values, "background": 600})
 
-    table = measure(case, every).tables["reasons"]
+    found = measure(case, every)
 
-    frame = rows_with()
+    table, frame = found.tables["reasons"], rows_with()
+    assert found.notes[2].endswith("(exact).")
     first = table[table["row"] == table["row"].iloc[0]].set_index("part")
     row = int(first["row"].iloc[0])
     for name, slope in {"x": 3.0, "z": 2.0, "w": 1.0}.items():
@@ -220,6 +222,8 @@ def test_sampled_reasons_have_intervals_and_no_share_of_changes() -> None:
     told = reasons[~reasons["part"].isin(["start", "output"])]
     assert (told["ci_low"] < told["ci_high"]).any()
     assert (told["ci_low"] <= told["amount"]).all()
+    one = told[told["ci_low"] < told["ci_high"]].iloc[0]
+    assert f"({interval(one['ci_low'], one['ci_high'])}) by " in found.notes[1]
     for _, part in reasons.groupby("row"):
         amounts = part["amount"].to_numpy()
         assert amounts[:-1].sum() == pytest.approx(amounts[-1], abs=1e-9)

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SWARM_ROWS, SWARM_COLUMNS = 200, 10
+SWARM_ROWS, SWARM_COLUMNS = 150, 10
 SPREAD, N_BINS = 0.38, 60  # of half a row, and bins over which points are stacked
 COLD, WARM, UNKNOWN = "#0072B2", "#D55E00", "#7A7A7A"
-DPI = 110  # of the points, which are a picture inside the drawing
+DPI = 100  # of the points, which are a picture inside the drawing
 AXIS = "attribution of each row; blue: low value, red: high, grey: no order"
 
 
@@ -43,7 +43,7 @@ def swarm_table(
     -------
     pandas.DataFrame
         ``column``, ``attribution`` and ``rank_of_value`` (0 to 1; NaN for categories,
-        missing values and sensitive columns), of at most 200 rows and ten columns.
+        missing values and sensitive columns), of at most 150 rows and ten columns.
     """
     kept = frame[: min(SWARM_ROWS, len(rows.found.values))]
     parts = []
@@ -92,17 +92,32 @@ def _draw_ties(axes: "Axes", table: pd.DataFrame) -> None:
     """Draw a bracket beside the columns that no data has told apart."""
     best, worst = (table[one].to_numpy() for one in ("best_rank", "worst_rank"))
     edge = axes.get_yaxis_transform()
-    for place, (first, last) in enumerate(brackets(best, worst)):
-        at = 1.16 + 0.022 * (place % 3)
+    found = brackets(best, worst)
+    lanes = _lanes(found)
+    step = min(0.022, 0.044 / max(lanes, default=1)) if any(lanes) else 0.0
+    look: dict[str, Any] = {"color": BLACK, "linewidth": 1.1, "transform": edge}
+    look["clip_on"] = False
+    for (first, last), lane in zip(found, lanes, strict=True):
+        at = 1.16 + step * lane
         ends = [first - 0.3, last + 0.3]
-        look: dict[str, Any] = {"color": BLACK, "linewidth": 1.1, "transform": edge}
-        look["clip_on"] = False
         axes.plot([at, at], ends, gid="tie", **look)
         for end in ends:
             axes.plot([at - 0.012, at], [end, end], **look)
-        if place == 0:
-            look = {"fontsize": 8, "color": GREY, "ha": "left", "va": "bottom"}
-            axes.text(1.13, first - 0.38, "tied", transform=edge, **look)
+    if found:
+        look = {"fontsize": 8, "color": GREY, "ha": "left", "va": "bottom"}
+        axes.text(1.13, found[0][0] - 0.38, "tied", transform=edge, **look)
+
+
+def _lanes(found: list[tuple[int, int]]) -> list[int]:
+    """Return the lane of each bracket, so that none touches another in its lane."""
+    lowest: list[int] = []
+    lanes = []
+    for first, last in found:
+        free = [lane for lane, end in enumerate(lowest) if end < first]
+        lane = free[0] if free else len(lowest)
+        lowest[lane : lane + 1] = [last]
+        lanes.append(lane)
+    return lanes
 
 
 def _draw_swarm(axes: "Axes", swarm: pd.DataFrame) -> None:

@@ -59,11 +59,19 @@ def _sum(part: pd.DataFrame) -> str:
         elif one["part"] == OUTPUT:
             words.append(f"ends at {number(one['amount'], one['unit'])}")
         elif one["part"] == OTHERS:
-            words.append(f"{amount} by all others")
+            words.append(f"{amount}{_drawn(one)} by all others")
         else:
             name = visible(one["part"], 40)
-            words.append(f"{amount} by {name} = {one['value']}")
-    return ", ".join(words)
+            words.append(f"{amount}{_drawn(one)} by {name} = {one['value']}")
+    exact = part["ci_low"].equals(part["ci_high"])
+    return ", ".join(words) + (" (exact)" if exact else "")
+
+
+def _drawn(one: dict[Any, Any]) -> str:
+    """Return the interval of a sampled amount; nothing for an exact one."""
+    if one["ci_low"] == one["ci_high"]:
+        return ""
+    return f" ({interval(one['ci_low'], one['ci_high'])})"
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":

@@ -28,7 +28,7 @@ WAYS = (
     (SHARED, 1.0, "^", "shared fairly"),
 )
 N_NAMED, N_TOP = 3, 5
-HIGH_SHARE = 1 / 3  # told by others: here the ratio of a linear model is 1.5
+HIGH_SHARE = 0.33  # told by others: the ratio of a linear model is then 1.5
 
 
 def triad_table(
@@ -60,6 +60,15 @@ def triad_table(
         for name, metric in ATTRIBUTIONS.items():
             table[f"rank_{name}"] = _ranks(sizes[metric].reindex(order))
     return table.reset_index()
+
+
+def ranks_table(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rank of each column by every way that is known, side by side."""
+    words = {**{name: name.replace("_", "-") for name in ATTRIBUTIONS}, **LISTS}
+    known = {
+        f"rank_{name}": said for name, said in words.items() if f"rank_{name}" in table
+    }
+    return table[["column", *known]].rename(columns=known).dropna(axis=1, how="all")
 
 
 def agreement_table(

@@ -26,6 +26,7 @@ from readiness.checks.explainability._triad_view import (
     alt,
     draw,
     notes_on,
+    ranks_table,
     triad_table,
 )
 from readiness.errors import NotAssessedError, Reason
@@ -71,9 +72,9 @@ def measure(case: Case, options: Options) -> Measurement:
         ``redundancy_ratio``: the first over twice the second, where the first is
         surely above zero; censored where the second is not above zero.
         ``told_by_others`` (share): R² of the column by the others, an own small fit.
-        Table ``triad``: all of them, with the ranks they give, beside those of X2's
-        attributions in both games. Table ``agreement``: how far any two of these agree
-        on the first five columns, 0 to 1 (a caveat, no limit).
+        Table ``triad``: all of them; table ``ranks``: the ranks they give, beside those
+        of X2's attributions in both games. Table ``agreement``: how far any two of
+        these agree on the first five columns, 0 to 1 (a caveat, no limit).
 
     Raises
     ------
@@ -126,7 +127,11 @@ def measure(case: Case, options: Options) -> Measurement:
     words = WORDS[row_loss(case, rows.y_true, rows.said).name]
     return Measurement(
         summary=frame,
-        tables={"triad": table, "agreement": agreement_table(table, options.needed)},
+        tables={
+            "ranks": ranks_table(table),
+            "agreement": agreement_table(table, options.needed),
+            "triad": table,
+        },
         notes=notes_on(frame, table, words, n_rows),
     )
 
@@ -247,5 +252,5 @@ CHECK = Check(
         "evaluations": 250_000,
     },
     metrics=(SHUFFLED, LEFT_OUT, SHARED),
-    shown="triad",
+    shown="ranks",
 )
