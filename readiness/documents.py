@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from readiness.attestations import ml_tests
 from readiness.config import CaseFile
 from readiness.errors import Reason, RunError
+from readiness.last_day import approval_entry
 from readiness.markup import csv_text
 from readiness.ml_test_score import (
     MEANINGS,
@@ -21,25 +21,25 @@ from readiness.model_card_text import card_markdown
 from readiness.plan_config import is_plan
 from readiness.preflight import Ready
 from readiness.result import Outcome
-from readiness.staging import json_text
+from readiness.staging import Staging, json_text
 
 PAGE = "ml_test_score.html"
 TABLE = "tables/ml_test_score.csv"
 
 
 def documented(
-    results: dict[str, Any], ready: Ready, case_folder: Path
+    results: dict[str, Any], ready: Ready, staging: Staging
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return results with the ML Test Score, and the documents, of a review.
+    """Return results with ML Test Score and last day of an approval, and the documents.
 
     Parameters
     ----------
     results : mapping
-        The content of results.json, without the score.
+        The content of results.json, without either.
     ready : Ready
         The run: its case and what people attest.
-    case_folder : pathlib.Path
-        Where the earlier runs of the case are.
+    staging : Staging
+        Its tables, and where the earlier runs of the case are.
 
     Returns
     -------
@@ -51,9 +51,13 @@ def documented(
     """
     if results["outcome"] == Outcome.ERROR or is_plan(ready.case_path):
         return results, {}
-    earlier = earlier_evidence(case_folder, results["run_id"])
+    earlier = earlier_evidence(staging.target.parent, results["run_id"])
     tests = scored_tests(results, ready.file, ready.attested, earlier)
-    results = results | {"ml_test_score": score_entry(tests)}
+    tables = staging.folder / "tables"
+    results = results | {
+        "ml_test_score": score_entry(tests),
+        "approval": approval_entry(results, ready.file.operation, tables),
+    }
     return results, documents(results, ready.file)
 
 

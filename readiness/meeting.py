@@ -9,7 +9,7 @@ from readiness.history import read_history
 from readiness.markup import terminal_text
 from readiness.run_summary import RunSummary
 from readiness.sign import close_condition, sign
-from readiness.signoffs import Condition, Standing, read_standing, today_utc
+from readiness.signoffs import Condition, SignOff, Standing, read_standing, today_utc
 
 OVERDUE_CODE = 1
 ERROR_CODE = 3
@@ -47,7 +47,7 @@ def decide(
         closed = close_condition(run, done, role=role, note=note)
         said = terminal_text(f"done: condition {closed.number}, {closed.text}")
     else:
-        stability = sign(
+        more = sign(
             run,
             role=role,
             decision=str(decision),
@@ -56,7 +56,7 @@ def decide(
             until=until,
         )
         said = f"signed: {decision} by {role} on {run.absolute().name}"
-        said = terminal_text(f"{said}. {stability}" if stability else said)
+        said = terminal_text(f"{said}. {more}" if more else said)
     folder = run.absolute().parent
     problem = refresh_page(folder.parent, folder.name)
     return f"{said}; {problem}" if problem else said
@@ -78,13 +78,17 @@ def standing_lines(
                 one.role,
                 f"void: {' '.join(one.void)}" if one.void else "holds",
                 one.note,
-                *filter(None, [one.stability]),
+                *filter(None, [_end(one), one.last_day, one.stability]),
             )
         )
         for one in standing.sign_offs
     ]
     lines += [_condition_line(one, today) for one in standing.conditions]
     return lines, OVERDUE_CODE if standing.overdue(today) else 0
+
+
+def _end(one: SignOff) -> str:
+    return f"until {one.until.isoformat()}" if one.until else ""
 
 
 def overdue_lines(out: Path, cases: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from readiness.collect import (
     results_digest,
 )
 from readiness.errors import Reason, RunError
+from readiness.findings_table import FINDINGS, findings_csv
 from readiness.history import Run, add_runs
 from readiness.junit import junit_xml
 from readiness.manifest import write_manifest
@@ -120,6 +121,7 @@ def publish(
     with storage(staging.out):
         public.mkdir()
         copy_tables(staging.folder, public, results)
+        write_text(public / FINDINGS, findings_csv(results))
         _write_pages(staging.folder, public, notebooks, results)
         write_text(public / "results.json", json_text(results))
         write_text(public / "junit.xml", junit_xml(results))

@@ -221,7 +221,7 @@ def _finish(
     results, gathered = _judged(staging, ready, ended, resumed)
     about = resumed.about if resumed else None
     try:
-        results, more = documented(results, ready, staging.target.parent)
+        results, more = documented(results, ready, staging)
         hold = interrupts.hold
         folder = publish(
             staging, gathered, results, hold, resumed=about, documents=more

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from readiness.errors import Reason, RunError
+from readiness.last_day import approved_until
 from readiness.manifest import FILE as MANIFEST
 from readiness.manifest import file_sha256, verify
 from readiness.result import Outcome
@@ -53,23 +54,25 @@ def sign(
     conditions : sequence of str
         ``"text|owner|2027-01-31"`` each: what, who, and the last day.
     until : datetime.date, optional
-        The last day of the approval.
+        The last day of the approval; a ``go`` without one takes the day that the run
+        proposes, where it proposes one.
     now : datetime.datetime, optional
         Default the present moment.
 
     Returns
     -------
     str
-        How stable the outcome is, which the record holds as well; empty where the run
-        does not say.
+        Why the approval has its last day, and how stable the outcome is, which the
+        record holds as well; empty where the run does not say.
 
     Raises
     ------
     RunError
         ALTERED when the run is not what was published, or the record not what was
         signed; USAGE when the decision does not fit the run: a plain ``go`` needs the
-        outcome PASS of a whole review, ``go-with-conditions`` at least one condition,
-        and only it has conditions; STORAGE when the record cannot be written.
+        outcome PASS of a whole review and ends with the certified shelf life,
+        ``go-with-conditions`` at least one condition, and only it has conditions;
+        STORAGE when the record cannot be written.
     """
     now = now or dt.datetime.now(dt.UTC)
     folder = Path(run).absolute()
@@ -77,6 +80,7 @@ def sign(
     asked = [_condition(one, now.date()) for one in conditions]
     _require_texts(role=role, note=note)
     _require_fit(decision, results, asked)
+    until, last_day = approved_until(results, decision, until, now.date())
     if until is not None and until < now.date():
         msg = f"--until must not lie in the past; it is {until.isoformat()}."
         raise RunError(msg, Reason.USAGE)
@@ -91,10 +95,11 @@ def sign(
             "note": note,
             "conditions": asked,
             "until": until.isoformat() if until else None,
+            "last_day": last_day,
             "signed_utc": _moment(now),
         }
         _append(folder.parent, entry)
-    return stability
+    return " ".join(filter(None, [last_day, stability]))
 
 
 def close_condition(

@@ -69,6 +69,9 @@ class SignOff:
         Who decided what, why and when.
     until : datetime.date or None
         The last day of the approval; None for no end.
+    last_day : str
+        Why that day, or that it lies beyond the certified shelf life; empty where
+        nothing was said.
     stability : str
         How stable the outcome was said to be; empty where nothing was.
     void : tuple of str
@@ -83,6 +86,7 @@ class SignOff:
     note: str
     signed_utc: str
     until: dt.date | None
+    last_day: str = ""
     stability: str = ""
     void: tuple[str, ...] = ()
 
@@ -229,6 +233,7 @@ def _sign_off(entry: Mapping[str, Any]) -> SignOff:
     return SignOff(
         **{name: entry[name] for name in names},
         until=dt.date.fromisoformat(until) if until else None,
+        last_day=str(entry.get("last_day", "")),
         stability=str(entry.get("stability", "")),
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from readiness.cards import SHAPES, blocks_called
+from readiness.last_day import last_day_words
 from readiness.record import (
     Record,
     is_broken,
@@ -112,6 +113,7 @@ def view(results: Mapping[str, Any], link: Link) -> dict[str, Any]:
         "stability": stability_lines(results),
         "counts": _counts(one.status for one in checks),
         "record": record,
+        "last_day": last_day_words(results),
         "n_caveats": sum(is_caveat(one) for _, one in found),
         "is_monitor": _is_monitor(results),
         "sections": [

@@ -231,6 +231,7 @@ def test_fits_span_what_the_training_table_spans_or_half() -> None:
     # A fifth of 360 days was fitted on.
     assert plan_of(past, 0, 8).fit_days == pytest.approx(72, abs=0.2)
     assert past.tables == ("training", "reference", "current")
+    assert past.fitted_until == "2023-03-13"  # the 72nd day
     assert plan_of(replace(whole, fitted_days=80.0), 0, 8).fit_days == pytest.approx(
         40, abs=0.1
     )

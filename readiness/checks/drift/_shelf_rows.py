@@ -46,6 +46,8 @@ class Past:
         Rows with a label and a time; more than n where rows were drawn.
     fitted_days : float
         Days that the training table spans; NaN without one.
+    fitted_until : str
+        Day of the last row of the training table; empty without one.
     """
 
     frame: pd.DataFrame
@@ -56,6 +58,7 @@ class Past:
     tables: tuple[str, ...]
     n_labelled: int
     fitted_days: float
+    fitted_until: str
 
     @property
     def days(self) -> float:
@@ -116,6 +119,7 @@ def past_rows(case: Case, most_rows: int, seed: int) -> Past:
     weights = [one.weight for one in parts if one.weight is not None]
     whole = len(weights) == len(parts)
     first = int(when[order[0]])
+    fitted_days, fitted_until = _fitted(case)
     return Past(
         frame=_joined(frames).iloc[order].reset_index(drop=True),
         y_true=np.concatenate([one.y_true for one in parts])[order],
@@ -124,7 +128,8 @@ def past_rows(case: Case, most_rows: int, seed: int) -> Past:
         clusters=joined_clusters([one.clusters for one in parts]).take(order),
         tables=tuple(one.name for one in tables),
         n_labelled=sum(counts),
-        fitted_days=_fitted_days(case),
+        fitted_days=fitted_days,
+        fitted_until=fitted_until,
     )
 
 
@@ -187,10 +192,11 @@ def _joined(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat([one.astype(shared) for one in frames], ignore_index=True)
 
 
-def _fitted_days(case: Case) -> float:
+def _fitted(case: Case) -> tuple[float, str]:
+    """Return how many days the training table spans, and the last of them."""
     name = case.file.data.time
     if not case.has("training") or name not in case.table("training").schema.names:
-        return float("nan")
+        return float("nan"), ""
     ends = [
         (when.min(), when.max())
         for batch in case.table("training").batches([str(name)])
@@ -199,6 +205,7 @@ def _fitted_days(case: Case) -> float:
         if len(when)
     ]
     if not ends:
-        return float("nan")
+        return float("nan"), ""
     lows, highs = zip(*ends, strict=True)
-    return float(max(highs) - min(lows)) / DAY
+    last = np.datetime64(int(max(highs)), "us").astype("datetime64[D]")
+    return float(max(highs) - min(lows)) / DAY, str(last)

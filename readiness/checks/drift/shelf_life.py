@@ -9,7 +9,7 @@ from readiness.canvas import BLUE
 from readiness.case import Case
 from readiness.checks.drift._base import LEVEL, LOSS
 from readiness.checks.drift._shelf_curve import Aged, aged, plan_of
-from readiness.checks.drift._shelf_rows import past_rows
+from readiness.checks.drift._shelf_rows import Past, past_rows
 from readiness.checks.drift._shelf_words import sentences
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_limit, label, new_figure
@@ -93,7 +93,7 @@ def measure(case: Case, options: Options) -> Measurement:
         tables={
             "curve": curve,
             "fits": found.judged,
-            "base": _base(case, found, rooms),
+            "base": _base(case, past, found, rooms),
         },
         notes=sentences(case, past, found, budgets, curve),
     )
@@ -147,7 +147,7 @@ def _curve(case: Case, found: Aged, rooms: dict[str, Room], seed: int) -> pd.Dat
     )
 
 
-def _base(case: Case, found: Aged, rooms: dict[str, Room]) -> pd.DataFrame:
+def _base(case: Case, past: Past, found: Aged, rooms: dict[str, Room]) -> pd.DataFrame:
     planned = case.file.operation.retrain_every_days
     return pd.DataFrame(
         {
@@ -157,6 +157,7 @@ def _base(case: Case, found: Aged, rooms: dict[str, Room]) -> pd.DataFrame:
             "room": [rooms[LEVEL].value if LEVEL in rooms else np.nan],
             "tolerated_loss": [case.tolerated_loss],
             "planned_days": [np.nan if planned is None else planned],
+            "fitted_until": [past.fitted_until],
             "fit_days": [found.plan.fit_days],
             "window_days": [found.plan.window_days],
         }
