@@ -8,12 +8,14 @@ from playwright.sync_api import Browser, Page
 
 from readiness.compare import compare_runs
 from readiness.compare_page import compare_page
+from readiness.documents import PAGE, documents
 from readiness.history_page import history_page
 from readiness.inert import content_policy, table_script
 from readiness.sign import sign
 from tests.meetings import CASE, FIRST, SECOND, moved, publish_run
-from tests.sample_pages import hostile_pages, sample_pages
+from tests.sample_pages import hostile_pages, sample_pages, sample_results
 from tests.test_browser import CHROMIUM, WIDE, browser, page
+from tests.test_documents import case_file, with_evidence
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
 # Every rule that axe-core has on by default, best practices too.
@@ -33,6 +35,7 @@ PAGE_NAMES = [
     "history.html",
     "hostile.html",
     "index.html",
+    "ml_test_score.html",
     "report.html",
 ]
 TABLE = """<!DOCTYPE html><html lang="en"><head><meta
@@ -72,6 +75,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in sample_pages().items():
         (folder / name).write_text(text, "utf-8")
     (folder / "hostile.html").write_text(hostile_pages()["00_baseline.html"], "utf-8")
+    results = sample_results()
+    with_evidence(results)
+    (folder / PAGE).write_text(documents(results, case_file())[PAGE], "utf-8")
     out = folder / "runs"
     first = publish_run(out, FIRST)
     second = publish_run(out, SECOND, moved("P1", "roc_auc", 0.6, 0.02))
