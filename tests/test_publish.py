@@ -89,6 +89,7 @@ def test_run_directory_holds_what_the_design_lists(published: Path) -> None:
         "notebooks/own.ipynb",
         "tables",
         "tables/U1-rows.csv",
+        "tables/findings.csv",
         "tables/ml_test_score.csv",
         "ml_test_score.html",
         "model_card.json",
