@@ -90,7 +90,7 @@ def pasted(case: Case, line: Mapping[str, Any], model: Model, folder: Path) -> C
         case.file.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     )
     lines += [] if line["section"] in lines else [line["section"]]
-    lines = [one for one in lines if one != line["replaces"]]
+    lines = [one for one in lines if one != line.get("replaces")]
     lines.insert(lines.index(line["section"]) + 1, line["paste"])
     path = folder / "case.toml"
     path.write_text("\n".join(lines), "utf-8")

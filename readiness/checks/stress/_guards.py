@@ -1,7 +1,8 @@
 """Which guard notices a fault: the model, the schema, monitors, support, the feed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, partial
 
 import pandas as pd
 
@@ -53,8 +54,9 @@ class Hit:
         What it does to the mean prediction.
     before, after : mapping of str to Facts
         Of the altered columns.
-    unusual : float
-        How much larger the share of rows without support is.
+    unusual : callable
+        ``unusual()``: how much larger the share of rows without support is. Dear, so
+        it is only asked where no guard before it has noticed the fault, and once.
     """
 
     fault: str
@@ -62,7 +64,7 @@ class Hit:
     moves: Floats
     before: Mapping[str, Facts]
     after: Mapping[str, Facts]
-    unusual: float
+    unusual: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -94,13 +96,16 @@ class Guards:
         """Return what the guards get to see of a fault; arguments as of `Hit`."""
         case, frame = self.known.case, self.known.rows.frame
         kinds = {name: case.columns[name].kind for name in altered}
+        unusual = (
+            partial(self.support.more, frame, altered) if self.support else lambda: 0.0
+        )
         return Hit(
             fault=fault,
             altered=altered,
             moves=moves,
             before={name: facts(frame[name], kind) for name, kind in kinds.items()},
             after={name: facts(altered[name], kind) for name, kind in kinds.items()},
-            unusual=self.support.more(frame, altered) if self.support else 0.0,
+            unusual=cache(unusual),
         )
 
     def first(self, hit: Hit, dose: float) -> tuple[str, str]:
@@ -122,7 +127,7 @@ class Guards:
         moves = dose * hit.moves
         if self.prediction is not None and self.prediction.power(moves) >= SURE:
             return PREDICTION, "mean prediction"
-        if dose * hit.unusual > UNUSUAL:
+        if dose * hit.unusual() > UNUSUAL:
             return SUPPORT, "unusual rows"
         rows, names = self.known.rows, list(hit.altered)
         if self.feed.finds(self.known.case, hit.fault, names, rows):

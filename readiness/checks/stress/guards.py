@@ -96,10 +96,11 @@ def measure(case: Case, options: Options) -> Measurement:
         ["silent", "harmful", "loss"], ascending=False, ignore_index=True
     )
     killers = table[table["silent"]].reset_index(drop=True)
+    shown = [one for one in _KILLER if one != "replaces" or killers[one].any()]
     return Measurement(
         summary=summary_frame(_summary(table, bench, cells)),
         tables={
-            "silent_killers": killers[_KILLER],
+            "silent_killers": killers[shown],
             "declarations": merged(found),
             "guards": table[_LINE],
         },
