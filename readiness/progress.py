@@ -11,6 +11,8 @@ from typing import Any, Self, TextIO
 from readiness.notebooks import Notebook
 from readiness.text import printable
 
+ALONE = ", alone: it measures time, so nothing else runs beside it"
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Progress:
@@ -55,7 +57,7 @@ class Progress:
                 notebook.name, total=max(len(notebook.checks), 1), check="starting"
             )
             self.tasks[notebook.name] = row
-        self._line(f"{notebook.name}: started")
+        self._line(f"{notebook.name}: started{ALONE if notebook.alone else ''}")
 
     def follow(self, events: Path) -> None:
         """Tell what the notebooks wrote to the event file since the last call."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import papermill
@@ -739,6 +740,19 @@ def test_progress_in_a_log_is_plain_lines(tmp_path: Path) -> None:
     assert lines[:2] == ["own: started", "own: C0 pass (0.2 s)"]
     assert lines[2].startswith("own: done after ")
     assert lines[3].startswith("own: no result (TIMEOUT) after ")
+
+
+def test_progress_says_why_nothing_runs_beside_the_notebook_of_load(
+    tmp_path: Path,
+) -> None:
+    stream = io.StringIO()
+
+    with show_progress(stream) as shown:
+        shown.start(replace(a_notebook(tmp_path, "load"), alone=True))
+
+    assert stream.getvalue() == (
+        "own: started, alone: it measures time, so nothing else runs beside it\n"
+    )
 
 
 def test_progress_on_a_terminal_shows_notebook_and_check(tmp_path: Path) -> None:

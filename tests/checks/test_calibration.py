@@ -81,6 +81,20 @@ def test_intercept_of_one_probability_by_hand() -> None:
     assert without_slope["reason"] == Reason.NOT_MEASURED
 
 
+def test_shift_of_labels_moves_the_intercept_by_log_odds_and_leaves_the_slope() -> None:
+    # Each score with both outcomes, weighted by its chance: calibrated without error.
+    score = np.linspace(0.05, 0.95, 19)
+    y, p = np.repeat([0.0, 1.0], 19), np.concatenate([score, score])
+    chance = np.where(y == 1, p, 1 - p)  # half of the rows are positive
+    before = slope(y, p, chance).value, intercept(y, p, chance).value
+
+    rarer = chance * np.where(y == 1, 0.2 / 0.5, 0.8 / 0.5)  # now one in five
+
+    after = slope(y, p, rarer).value, intercept(y, p, rarer).value
+    assert before == pytest.approx((1.0, 0.0), abs=1e-6)
+    assert after == pytest.approx((1.0, np.log(0.2 / 0.8) - np.log(1.0)), abs=1e-6)
+
+
 @pytest.mark.parametrize("estimator", [slope, intercept])
 def test_influence_is_the_derivative_by_row_weight(estimator: object) -> None:
     rows = late_rows(1, 0.7).iloc[:500]
