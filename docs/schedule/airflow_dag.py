@@ -9,8 +9,8 @@ import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from airflow.exceptions import AirflowException, AirflowFailException
 from airflow.sdk import dag, task
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 READINESS = os.environ.get("READINESS", "/srv/models/.venv/bin/readiness")
 CASE = os.environ.get("READINESS_CASE", "/srv/models/credit/case.toml")
