@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.baseline._blocks import widened
 from readiness.checks.baseline._calibration_view import (
     BIAS,
     COVERED,
@@ -33,7 +34,6 @@ from readiness.checks.baseline._rows import (
     labelled_rows,
     require_probabilities,
     target_unit,
-    widened,
 )
 from readiness.errors import Reason
 from readiness.evidence import influence_table

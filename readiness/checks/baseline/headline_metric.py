@@ -8,34 +8,30 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.baseline._blocks import (
+    MIN_CLUSTERS,
+    dependence_note,
+    fewest_deciding,
+    widened,
+)
 from readiness.checks.baseline._kept import kept_of
 from readiness.checks.baseline._rows import (
-    MIN_CLUSTERS,
     Bools,
     Rows,
     declared_groups,
-    dependence_note,
     labelled_rows,
     left_out_note,
     months,
     require_probabilities,
     target_unit,
     usable_metrics,
-    widened,
 )
 from readiness.errors import Reason
 from readiness.evidence import influence_table
 from readiness.figures import draw_intervals, new_figure
-from readiness.metrics import Metric, blocks_of_the_rarest, companions
+from readiness.metrics import Metric, companions
 from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
-from readiness.stats import (
-    Clusters,
-    Floats,
-    Interval,
-    empty_row,
-    summary_frame,
-    summary_row,
-)
+from readiness.stats import Interval, empty_row, summary_frame, summary_row
 from readiness.text import interval, number, visible
 from readiness.words import UNDECLARED
 
@@ -150,23 +146,12 @@ def _row(
         case.threshold,
     )
     if np.isfinite(measured.value):
-        fewest = _fewest(metric, y_true, scored.clusters.take(keep))
+        fewest = fewest_deciding(metric, y_true, scored.clusters.take(keep))
         if fewest is not None:
             measured = replace(measured, n_blocks=fewest)
         return summary_row(metric.name, group, measured, _unit(case, metric))
     reason = _why_undefined(case, metric, y_true)
     return empty_row(metric.name, group, reason, _unit(case, metric), len(y_true))
-
-
-def _fewest(metric: Metric, y_true: Floats, clusters: Clusters) -> int | None:
-    """Return how few blocks hold the rarest class, where that decides; else None.
-
-    A rate within one class rests on that class, however many rows the others have.
-    """
-    if metric.needs == "value" or metric.per_row is not None:
-        return None
-    fewest = blocks_of_the_rarest(y_true, clusters)
-    return fewest if fewest < MIN_CLUSTERS else None
 
 
 def _unit(case: Case, metric: Metric) -> str:
@@ -195,7 +180,7 @@ def _notes(
             f"{metric.name} on {rows.name}: {_said(row, row['unit'])}, from "
             f"{number(row['n_rows'], 'count')} rows. Each limit is one-sided 95 %."
         )
-        fewest = _fewest(metric, rows.scores.y_true, rows.scores.clusters)
+        fewest = fewest_deciding(metric, rows.scores.y_true, rows.scores.clusters)
         notes.append(
             dependence_note(case, rows, _interval(row))
             if fewest is None

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.baseline._blocks import widened
 from readiness.checks.baseline._kept import kept_of
 from readiness.checks.baseline._learning import (
     Fitting,
@@ -20,7 +21,6 @@ from readiness.checks.baseline._rows import (
     labelled_rows,
     require_probabilities,
     sampled,
-    widened,
 )
 from readiness.checks.baseline._simple_models import (
     CONSTANT,
