@@ -50,6 +50,8 @@ def filled(fill: object, values: Values) -> Values:
     kind = values.dtype
     if pd.api.types.is_numeric_dtype(kind):
         kind = numbers(values).dtype
+    elif not pd.api.types.is_string_dtype(kind):  # a span of time cannot hold a text
+        kind = np.dtype(object)
     return pd.Series([fill] * len(values), index=values.index, dtype=kind)
 
 

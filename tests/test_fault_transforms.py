@@ -144,6 +144,8 @@ def test_missing_keeps_types_that_know_missing_values(kind: str) -> None:
 
 def test_number_that_is_a_category_gets_the_next_number() -> None:
     assert unseen(pd.Series([3, 7])).tolist() == [8, 8]
+    spans = pd.Series(pd.to_timedelta([1, 2], unit="h"))
+    assert unseen(spans).tolist() == [NEVER_SEEN] * 2
 
 
 def test_stale_needs_a_row_before(rows: FaultRows) -> None:

@@ -137,12 +137,13 @@ def test_twins_are_found_by_what_they_hold() -> None:
             "name": list("uvwxyz"),
             "one": 1.0,
             "same": 2.0,
+            "pair": [np.array([one, 1]) for one in "xyxyyz"],
         }
     )
 
     groups = [[rows.columns[one] for one in group] for group in find_twins(rows)]
 
-    assert groups == [["up", "down"], ["word", "number"]]
+    assert groups == [["up", "down"], ["word", "number", "pair"]]
 
 
 def test_days_that_hang_together_are_not_taken_for_rows() -> None:

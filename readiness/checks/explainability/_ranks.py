@@ -167,12 +167,22 @@ def find_twins(frame: pd.DataFrame) -> list[list[int]]:
     """
     seen: dict[bytes, list[int]] = {}
     for place, name in enumerate(frame.columns):
-        codes, found = pd.factorize(frame[name])
+        codes, found = pd.factorize(hashable_cells(frame[name]))
         if len(found) > len(frame) / 2:
             codes = _order(frame[name])
         if len(codes) and len(found) > 1:
             seen.setdefault(codes.astype(np.int64).tobytes(), []).append(place)
     return [group for group in seen.values() if len(group) > 1]
+
+
+def hashable_cells(values: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Return the cells, and lists, arrays and records among them written out."""
+    if values.dtype != object or values.map(pd.api.types.is_hashable).all():
+        return values
+    return values.map(
+        lambda cell: repr(cell.tolist() if isinstance(cell, np.ndarray) else cell),
+        na_action="ignore",
+    )
 
 
 def _order(values: "pd.Series[Any]") -> Ints:

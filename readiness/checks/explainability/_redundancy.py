@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from readiness.case import Case
+from readiness.checks.explainability._ranks import hashable_cells
 from readiness.columns import kind_of
 from readiness.influence import ratio_of_sums
 from readiness.stats import (
@@ -168,6 +169,7 @@ def _encoded(values: "pd.Series[Any]", *, in_order: bool) -> Floats:
         middle = float(np.mean(ranks[~gone])) if not gone.all() else 0.0
         raw = np.column_stack([np.where(gone, middle, ranks), gone.astype(float)])
     else:
+        values = hashable_cells(values)
         often = values.value_counts()
         levels = sorted(often.index, key=lambda one: (-often[one], str(one)))
         raw = np.column_stack(
