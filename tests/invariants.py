@@ -71,7 +71,7 @@ def observed(
     new_rows: int = 1,
     leaves_at_once: bool = False,
 ) -> Ended:
-    """Run `command` and assert I1 to I10 on what it did to `out`.
+    """Run `command` and assert I1 to I10 on what it did to `out`; here I8 and I9.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ def observed(
 
 
 def _assert_verdict(ended: Ended) -> None:
-    """I1: exit 0 needs a published, schema-valid PASS of this very run."""
+    """I1, I2: exit 0 needs a published, schema-valid PASS of this very, whole run."""
     if ended.folder is None or not (ended.folder / "results.json").exists():
         assert ended.code in (3, 130, 143), "I1: no results, yet an outcome"
         return

@@ -13,6 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from readiness.case import Case, load_case
 from readiness.errors import CaseError, NotAssessedError, Reason
 from tests.cases import FEATURES, case_file, small_case, small_frames
+from tests.coverage_cases import measure
 
 X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
 NUMBERS = LogisticRegression().fit(X, [0, 0, 1, 1])
@@ -181,8 +182,15 @@ def test_feature_of_another_kind_is_told_with_both_kinds(
 
 
 def test_extra_columns_are_no_features() -> None:
-    """F065: dropped before the model sees them."""
-    assert tiny(rows={"extra": "x"}).features == ("a", "b")
+    """F065: dropped before the model sees them, and counted."""
+    case = tiny(rows={"extra": "x"})
+
+    notes = measure("schema", case).notes
+
+    assert case.features == ("a", "b")
+    assert (
+        "reference: 1 columns are beyond the model's features, and not used: extra."
+    ) in notes
 
 
 UNNAMED = LogisticRegression().fit(X.to_numpy(), [0, 0, 1, 1])
@@ -195,6 +203,7 @@ def test_model_without_names_needs_the_order_declared() -> None:
 
 
 def test_declared_order_is_the_order_of_a_model_without_names() -> None:
+    """F067: and no other."""
     case = tiny(model=UNNAMED, keys={"features": ["b", "a"]})
 
     assert case.features == ("b", "a")
@@ -288,6 +297,12 @@ def test_long_list_of_known_columns_is_cut() -> None:
 def test_unusable_weights_are_an_error(weights: list[float], n_bad: int) -> None:
     with pytest.raises(CaseError, match=f"{n_bad} of 4 in 'w'"):
         tiny(rows={"w": weights}, weight="w")
+
+
+def test_weight_of_zero_beside_others_is_allowed_f114() -> None:
+    case = tiny(rows={"w": [0.0, 1.0, 2.0, 0.0]}, weight="w")
+
+    assert case.file.data.weight == "w"
 
 
 def test_weights_of_text_are_an_error() -> None:

@@ -1,31 +1,12 @@
 """Odd cells of FAULTS.md: what each must come to, and all of them in one table.
 
 Names are in `tests.test_faults_names`; random frames in `tests.test_odd_frames`.
-
-F088 no value at all       test_column_without_values_is_not_assessed_but_counted
-F089 one value             test_constant_column_is_no_drift_until_it_became_one
-F090 infinite              test_infinite_values_are_counted_and_left_out
-F091 NaN, None, NA, ""     test_absent_values_are_counted_apart_and_empty_text_stays
-F092 huge and tiny         test_huge_and_tiny_numbers_are_measured_or_not_assessed
-F093 numbers and text      test_unusable_cells_are_not_assessed_and_named
-F094 "1" and 1             test_text_numbers_are_no_numbers
-F095 rounding              test_numbers_that_differ_by_rounding_are_equal
-F096 dates as text         test_dates_in_several_formats_are_not_assessed
-F097 time zones            test_unusable_cells_..., test_times_of_other_zones_...
-F098 years 1 and 9999      test_years_far_from_now_are_ranges
-F099 booleans, Int64       test_type_changes_no_number
-F100 text types            test_type_changes_no_number
-F101 category sets         test_category_sets_that_differ_are_joined_and_unseen_counted
-F102 decimals              test_type_changes_no_number, test_loss_of_digits_is_noted
-F103 spans                 test_unusable_cells_are_not_assessed_and_named
-F104 nested cells, bytes   test_unusable_cells_are_not_assessed_and_named
-F105 long text             test_long_text_is_shortened_on_the_page
-F106 sparse                test_type_changes_no_number, test_sparse_columns_beyond_...
 """
 
 import datetime as dt
 import decimal
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -246,6 +227,7 @@ WHOLE = IDX.astype(float)
 def test_column_without_values_is_not_assessed_but_counted(
     training: np.ndarray, current: np.ndarray, rule: list[tuple[str, str, str]]
 ) -> None:
+    """F088."""
     case = _case(training, current)
 
     ranges = measure("value_ranges", case)
@@ -258,6 +240,7 @@ def test_column_without_values_is_not_assessed_but_counted(
 
 
 def test_constant_column_is_no_drift_until_it_became_one() -> None:
+    """F089."""
     ones = np.ones(N)
 
     both, became = _case(ones, ones), _case(WHOLE, ones)
@@ -268,6 +251,7 @@ def test_constant_column_is_no_drift_until_it_became_one() -> None:
 
 
 def test_infinite_values_are_counted_and_left_out() -> None:
+    """F090."""
     current = np.where(IDX < 3, [np.inf, -np.inf, np.inf] * (N // 3), WHOLE)
     case = _case(WHOLE, current)
 
@@ -280,6 +264,7 @@ def test_infinite_values_are_counted_and_left_out() -> None:
 
 
 def test_absent_values_are_counted_apart_and_empty_text_stays() -> None:
+    """F091."""
     cells = [None, np.nan, pd.NA, "", "a", "b"] * (N // 6)
     numbers = pa.array([None, float("nan"), 1.0, 2.0] * (N // 4))
     texts = _case(pd.Series(cells, dtype=object), ["a", "b"] * (N // 2))
@@ -308,6 +293,7 @@ def test_absent_values_are_counted_apart_and_empty_text_stays() -> None:
 def test_huge_and_tiny_numbers_are_measured_or_not_assessed(
     training: object, current: object, share: float | None
 ) -> None:
+    """F092."""
     measurement = measure("value_ranges", _case(training, current))
 
     found = values(measurement, SHARE)
@@ -362,6 +348,7 @@ def test_unusable_cells_are_not_assessed_and_named(cells: object, reason: str) -
 
 
 def test_text_numbers_are_no_numbers() -> None:
+    """F094."""
     texts = [str(one % 4) for one in IDX]
 
     retyped = _case(IDX % 4, texts)
@@ -387,6 +374,7 @@ def test_text_numbers_are_no_numbers() -> None:
 def test_numbers_that_differ_by_rounding_are_equal(
     training: np.ndarray, current: np.ndarray, n_outside: int
 ) -> None:
+    """F095."""
     ranges = measure("value_ranges", _case(training, current))
 
     assert values(ranges, SHARE)["odd"] == n_outside / N
@@ -399,6 +387,7 @@ def test_zero_and_minus_zero_are_one_category() -> None:
 
 
 def test_dates_in_several_formats_are_not_assessed() -> None:
+    """F096."""
     days = [dt.date(2024, 1, 1) + dt.timedelta(days=int(one)) for one in IDX]
     formats = ("%Y-%m-%d", "%d/%m/%Y", "%b %d, %Y", "%d.%m.%y %H:%M")
     several = [one.strftime(formats[n % 4]) for n, one in enumerate(days)]
@@ -428,6 +417,7 @@ def test_dates_in_several_formats_are_not_assessed() -> None:
 def test_times_of_other_zones_are_not_compared(
     known: str | None, found: str | None
 ) -> None:
+    """F097."""
     training, current = (
         pd.date_range("2024-01-01", periods=N, freq="h", tz=one)
         for one in (known, found)
@@ -443,6 +433,7 @@ def test_times_of_other_zones_are_not_compared(
 
 @pytest.mark.parametrize(("year", "share"), [("0001", 1.0), ("9999", 1.0)])
 def test_years_far_from_now_are_ranges(year: str, share: float) -> None:
+    """F098."""
     near = np.array(["2024-01-01"] * N, "datetime64[us]")
     far = np.array([f"{year}-06-01"] * N, "datetime64[us]")
 
@@ -456,22 +447,31 @@ def test_years_far_from_now_are_ranges(year: str, share: float) -> None:
 WORDS = ["a", "b", "c"] * (N // 3)
 FLAGS = [True, False, False] * (N // 3)
 LEVELS = ["c", "a", "b", "unused"]
+PLAIN: Mapping[str, Any] = {
+    "flags": FLAGS,
+    "whole": IDX,
+    "small": IDX % 90,
+    "reals": WHOLE,
+    "words": WORDS,
+    "marked": IDX % 9 == 0.0,
+    "few": IDX % 9 * 1.0,
+}
 SAME = {
-    "F099-bool": (FLAGS, np.array(FLAGS, object)),
-    "F099-boolean": (FLAGS, pd.array(FLAGS, "boolean")),
-    "F099-Int64": (IDX, pd.array(IDX, "Int64")),
-    "F099-Float64": (WHOLE, pd.array(WHOLE, "Float64")),
-    "F099-int8": (IDX % 90, (IDX % 90).astype("int8")),
-    "F100-string": (WORDS, pd.array(WORDS, "string")),
-    "F100-arrow": (WORDS, pd.array(WORDS, pd.ArrowDtype(pa.string()))),
-    "F100-object": (WORDS, np.array(WORDS, object)),
-    "F100-category": (WORDS, pd.Categorical(WORDS)),
-    "F100-unused": (WORDS, pd.Categorical(WORDS, LEVELS)),
-    "F100-ordered": (WORDS, pd.Categorical(WORDS, LEVELS, ordered=True)),
-    "F102-decimal": (WHOLE, [decimal.Decimal(int(one)) for one in IDX]),
-    "F106-sparse": (IDX % 9 == 0.0, pd.arrays.SparseArray(IDX % 9 == 0.0)),
+    "F099-bool": ("flags", np.array(FLAGS, object)),
+    "F099-boolean": ("flags", pd.array(FLAGS, "boolean")),
+    "F099-Int64": ("whole", pd.array(IDX, "Int64")),
+    "F099-Float64": ("reals", pd.array(WHOLE, "Float64")),
+    "F099-int8": ("small", (IDX % 90).astype("int8")),
+    "F100-string": ("words", pd.array(WORDS, "string")),
+    "F100-arrow": ("words", pd.array(WORDS, pd.ArrowDtype(pa.string()))),
+    "F100-object": ("words", np.array(WORDS, object)),
+    "F100-category": ("words", pd.Categorical(WORDS)),
+    "F100-unused": ("words", pd.Categorical(WORDS, LEVELS)),
+    "F100-ordered": ("words", pd.Categorical(WORDS, LEVELS, ordered=True)),
+    "F102-decimal": ("reals", [decimal.Decimal(int(one)) for one in IDX]),
+    "F106-sparse": ("marked", pd.arrays.SparseArray(IDX % 9 == 0.0)),
     "F106-sparse-zero": (
-        IDX % 9 * 1.0,
+        "few",
         pd.arrays.SparseArray(IDX % 9 * 1.0, fill_value=0.0),
     ),
 }
@@ -479,10 +479,13 @@ SAME = {
 
 @pytest.mark.parametrize("name", sorted(set(CHECKS) - {"sample_size"}))
 @pytest.mark.parametrize(("plain", "odd"), SAME.values(), ids=SAME)
-def test_type_changes_no_number(name: str, plain: object, odd: object) -> None:
-    wanted = _outcome(name, _case(plain, plain))
+def test_type_changes_no_number(name: str, plain: str, odd: object) -> None:
+    assert _outcome(name, _case(odd, odd)) == _plain_outcome(name, plain)
 
-    assert _outcome(name, _case(odd, odd)) == wanted
+
+@cache
+def _plain_outcome(name: str, plain: str) -> str:
+    return _outcome(name, _case(PLAIN[plain], PLAIN[plain]))
 
 
 def _outcome(name: str, case: Case) -> str:
@@ -493,6 +496,7 @@ def _outcome(name: str, case: Case) -> str:
 
 
 def test_category_sets_that_differ_are_joined_and_unseen_counted() -> None:
+    """F101."""
     training = pd.Categorical(["a", "b"] * (N // 2), ["a", "b", "never"])
     current = pd.Categorical(
         ["d", "a", "never", "b"] * (N // 4), ["never", "d", "b", "a"]
@@ -525,6 +529,7 @@ def test_category_sets_that_differ_are_joined_and_unseen_counted() -> None:
     ids=["long decimals", "short decimals", "whole numbers", "smaller whole numbers"],
 )
 def test_loss_of_digits_is_noted(cells: list[object], is_noted: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+    """F102."""
     notes = measure("schema", _case(cells, cells)).notes
 
     wanted = "training: 1 columns are numbers of more than 15 digits, and rounded: odd."
@@ -532,6 +537,7 @@ def test_loss_of_digits_is_noted(cells: list[object], is_noted: bool) -> None:  
 
 
 def test_long_text_is_shortened_on_the_page() -> None:
+    """F105."""
     training, current = (
         ["x" * 5000 + one for one in "ab"] * (N // 2),
         ["y" * 5000] * N,
@@ -546,6 +552,7 @@ def test_long_text_is_shortened_on_the_page() -> None:
 def test_sparse_columns_beyond_the_cap_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """F106."""
     monkeypatch.setattr(schemas, "DENSE_CELLS", N - 1)
     sparse = pd.DataFrame({"odd": pd.arrays.SparseArray(IDX % 9 == 0)})
 

@@ -1,19 +1,4 @@
-"""Odd column names of FAULTS.md: what each of them must come to.
-
-F077 an id is flagged              test_id_like_column_is_flagged
-F078 a name of a tool              test_name_changes_no_number
-F079 code in a name                test_name_is_shown_as_it_is
-F080 formulas, braces              test_name_is_shown_as_it_is
-T14  formulas in labels         test_name_is_shown_as_it_is
-F081 a leading underscore          test_name_is_shown_as_it_is
-F082 nothing, spaces, controls     test_name_is_shown_as_it_is
-F083 emoji, directions             test_name_is_shown_as_it_is
-     names that look alike         test_names_that_look_alike_are_told_apart_in_words
-F084 half a character              test_half_a_character_is_replaced_and_noted
-F085 5,000 characters              test_long_name_is_short_on_the_page_and_whole_in_json
-F086 only case or spaces differ    test_names_that_differ_by_case_or_spaces_stay_apart
-F087 a name of the kit's own       test_name_changes_no_number
-"""
+"""Odd column names of FAULTS.md: what each of them must come to."""
 
 import html
 import json
@@ -112,6 +97,7 @@ def named() -> Case:
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_name_changes_no_number(check: str, neutral: Case, named: Case) -> None:
+    """F078, F087."""
     wanted, found = (_numbers(check, case) for case in (neutral, named))
 
     pd.testing.assert_frame_equal(found, wanted)
@@ -129,6 +115,7 @@ def _text_of(page: str) -> str:
 
 @pytest.mark.parametrize(("name", "shown"), SHOWN.values(), ids=SHOWN)
 def test_name_is_shown_as_it_is(name: str, shown: str) -> None:
+    """T14."""
     case = _case(name, "plain")
     check = all_checks()["value_ranges"].check
 
@@ -144,6 +131,7 @@ def test_name_is_shown_as_it_is(name: str, shown: str) -> None:
 
 
 def test_id_like_column_is_flagged() -> None:
+    """F077."""
     ids = [f"id{place}" for place in range(N)]
     case = _case("wind", "port", training=_named("wind", "port").assign(port=ids))
 
@@ -162,6 +150,7 @@ def test_id_like_column_is_flagged() -> None:
     ids=["cyrillic", "zero width", "space", "space before", "soft hyphen", "wide"],
 )
 def test_names_that_look_alike_are_told_apart_in_words(twin: str) -> None:
+    """F083."""
     current = _named("wind", seed=2).rename(columns={"wind": twin})
     case = _case("wind", current=current)
 
@@ -173,6 +162,7 @@ def test_names_that_look_alike_are_told_apart_in_words(twin: str) -> None:
 
 
 def test_half_a_character_is_replaced_and_noted() -> None:
+    """F084."""
     rows = _named("wind", "port")
     halves = rows["port"].astype(object).where(rows.index >= 3, "a\ud800")
     training = rows.assign(port=halves).set_axis(
@@ -203,6 +193,7 @@ def test_halves_that_become_one_name_are_refused() -> None:
 
 
 def test_long_name_is_short_on_the_page_and_whole_in_json(tmp_path: Path) -> None:
+    """F085."""
     name = "n" * 5000
     review = open_review(_case(name))
 
@@ -216,6 +207,7 @@ def test_long_name_is_short_on_the_page_and_whole_in_json(tmp_path: Path) -> Non
 
 
 def test_names_that_differ_by_case_or_spaces_stay_apart() -> None:
+    """F086."""
     names = ("Wind", "wind", "wind ", "win d", "win  d", "WIND")
     current = _named(*names, seed=2)
     current["wind "] = "new"

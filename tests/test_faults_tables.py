@@ -51,6 +51,27 @@ def text_of(result: CheckResult) -> str:
     return " ".join(result.notes)
 
 
+def test_ten_thousand_categories_are_bounded_with_the_rest_in_one_f073() -> None:
+    frames = small_frames()
+    for rows in frames.values():
+        rows["port"] = [f"p{one:04}" for one in np.arange(len(rows)) % 1000]
+    many = pd.concat([frames["reference"]] * 9, ignore_index=True)
+    many["port"] = [f"p{one:05}" for one in np.arange(len(many)) % 10_000]
+    columns = {"port": {"group": True}}
+    case = small_case(frames={**frames, "reference": many}, columns=columns)
+    review = open_review(case)
+
+    page = review.check("headline_metric")._repr_html_()
+    ranges = review.check("value_ranges")._repr_html_()
+
+    result = review.results["headline_metric"]
+    groups = {o.group: o.n_rows for o in result.findings if "port=" in o.group}
+    assert len(groups) == 21
+    assert sum(groups.values()) == len(many)
+    assert groups["port=(other)"] == len(many) - 20 * 2
+    assert max(len(page), len(ranges)) < 1_000_000
+
+
 def test_one_class_leaves_the_ranking_unknown_f107() -> None:
     reference = small_frames()["reference"].assign(**{TARGET: 0})
 
@@ -259,6 +280,7 @@ def results_of(seed: int) -> dict[str, CheckResult]:
     return dict(review.results)
 
 
+@pytest.mark.slow
 def test_same_inputs_and_seed_give_the_same_results_f145_f146() -> None:
     first, second, other = (results_of(seed) for seed in (3, 3, 4))
 

@@ -290,6 +290,7 @@ def test_longest_gap_and_last_label_are_found() -> None:
     ],
 )
 def test_tables_out_of_order_are_named(start: str, text: str) -> None:
+    """F140, F144."""
     rows = pd.concat([_days("2024-01-01", 20), _days("2024-01-25", 6)])
     case = _case(training=rows, reference=rows, current=_days(start, 10))
 

@@ -184,6 +184,7 @@ def test_probabilities_of_zero_and_one_are_clipped() -> None:
 
 
 def test_class_answers_are_not_assessed(binary_case: Case) -> None:
+    """F118."""
     case = replace(binary_case, model=replace(binary_case.model, outputs="class"))
 
     with pytest.raises(NotAssessedError) as caught:

@@ -10,8 +10,11 @@ from sklearn.linear_model import LogisticRegression
 from readiness.case import Case, load_case
 from readiness.checks.stress.determinism import CHECK, LIMIT, alt, draw, measure
 from readiness.errors import NotAssessedError, Reason
-from readiness.result import Measurement, Options
+from readiness.findings import judge
+from readiness.policy import limits_in_force
+from readiness.result import Measurement, Options, Status
 from tests.cases import case_file, small_frames
+from tests.judging import ACCURACY, TODAY, policy_with
 
 OPTIONS = Options(values={**CHECK.defaults, "rows": 100, "singles": 10})
 
@@ -76,8 +79,13 @@ def test_sound_model_differs_by_nothing() -> None:
         pytest.param(WarmsUp(), id="F133"),
     ],
 )
-def test_model_that_changes_its_mind_is_caught(model: object) -> None:
-    assert difference(model) > LIMIT
+def test_model_that_changes_its_mind_fails(model: object) -> None:
+    found = measure(case_of(model), OPTIONS)
+
+    limits = limits_in_force(CHECK, policy_with(), ACCURACY)
+    (finding,) = judge(CHECK, found, limits, policy_with(), TODAY)
+    assert finding.value > LIMIT
+    assert (finding.status, finding.required) == (Status.FAIL, True)
 
 
 def test_noise_below_the_limit_is_let_through() -> None:
