@@ -45,7 +45,7 @@ BY_HAND: Mapping[str, By] = {
 CELLS = {
     "adult_income": [("age", "times 10"), ("marital-status", "renamed")],
     "bank_marketing": [("age", "times 10"), ("contact", "missing")],
-    "beijing_air_quality": [("TEMP", "times 10"), ("wd", "renamed")],
+    "beijing_air_quality": [("TEMP", "times 10"), ("PM10", "sign flip")],
     "bike_sharing_hourly": [("temp", "times 10"), ("hr", "sign flip")],
     "credit_default_taiwan": [("BILL_AMT1", "sign flip"), ("SEX", "missing")],
     "diabetes_readmission": [("number_inpatient", "times 10"), ("age", "renamed")],
