@@ -34,6 +34,7 @@ from readiness.stats import (
     summary_row,
 )
 from readiness.text import interval, number, visible
+from readiness.words import metric_words
 
 PARTIAL = {"0.05": 0.05, "0.20": 0.20}
 WHOLE = "1.00"
@@ -217,7 +218,7 @@ def _line(bench: Bench, costs: _Costs) -> dict[str, Any]:
 
 
 def _notes(bench: Bench, table: pd.DataFrame) -> tuple[str, ...]:
-    metric = bench.case.metric.name
+    metric = metric_words(bench.case.metric.name)
     tolerated = number(bench.case.tolerated_loss, exact=True)
     counts = table["decision"].value_counts()
     rejected = int((table["outcome"] != SCORED).sum())
