@@ -237,13 +237,21 @@ def _forget_paths(node: Any, name: str) -> None:  # noqa: ANN401 (nbformat has n
 
 
 def _clean_notebooks(folder: Path, results: Mapping[str, Any]) -> None:
-    """Write the finished notebooks as a published run has them: they may be resumed."""
+    """Write the finished notebooks as a published run has them: they may be resumed.
+
+    One that a full disk cut off is kept under a name that nobody takes for a notebook.
+    """
     for one in results["notebooks"]:
         path = folder / "notebooks" / f"{one['name']}.ipynb"
-        with suppress(OSError, RunError):
-            if one["complete"]:
-                node = read_notebook(path)
-                _forget_paths(node, one["name"])
+        try:
+            node = read_notebook(path)
+        except (OSError, RunError):
+            with suppress(FileNotFoundError):  # it was never begun
+                path.rename(path.with_suffix(".ipynb.cut-off"))
+            continue
+        if one["complete"]:
+            _forget_paths(node, one["name"])
+            with suppress(OSError):
                 _write_notebook(node, path)
 
 

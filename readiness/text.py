@@ -110,7 +110,7 @@ def number(
     )
     if unit == "share":
         return f"{digits} %"
-    return digits if unit in (*UNITLESS, "count") else f"{digits} {visible(unit, 24)}"
+    return digits if unit in (*UNITLESS, "count") else f"{digits} {visible(unit, 40)}"
 
 
 def interval(

@@ -194,11 +194,12 @@ def ended(case: Path, out: Path, run_id: str, disk: Disk) -> int:
             return 3 if error.code == "STORAGE" else 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "stays_full",
     [
         pytest.param(False, id="F025-F026-F027-one-write"),
-        pytest.param(True, id="F025-F026-F027-from-then-on", marks=pytest.mark.slow),
+        pytest.param(True, id="F025-F026-F027-from-then-on"),
     ],
 )
 def test_run_whose_nth_write_fails_leaves_no_half_run(

@@ -127,6 +127,7 @@ COLUMNS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8,
     deadline=None,

@@ -246,7 +246,8 @@ def test_model_that_uses_nothing_is_not_assessed() -> None:
 
 @pytest.mark.parametrize("task", ["binary", "multiclass"])
 def test_classifiers_are_told_in_their_unit(task: str) -> None:
-    unit = {"binary": "log-odds", "multiclass": "probability"}[task]
+    several = "log-odds against the average class"
+    unit = {"binary": "log-odds", "multiclass": several}[task]
 
     found = found_of(small_case(task, n_rows=400, checks=OPTIONS))
 

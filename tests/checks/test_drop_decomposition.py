@@ -140,7 +140,7 @@ def test_bent_odds_agree_with_logistic_regression() -> None:
 
     found = bent(odds, hit, weight)
 
-    fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(
+    fitted = LogisticRegression(C=1e10, tol=1e-10).fit(
         odds[:, None], hit, sample_weight=weight
     )
     assert found == pytest.approx((fitted.intercept_[0], fitted.coef_[0, 0]), abs=1e-4)
