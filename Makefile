@@ -112,7 +112,7 @@ test: $(VENV)/dev.stamp browser database
 	$(BIN)/coverage report
 
 slow: $(VENV)/dev.stamp browser
-	$(BIN)/pytest -n 2 -m slow --durations=10
+	$(BIN)/pytest -n 2 --dist loadscope -m slow --durations=10
 
 # Spark is too big for everyone's environment: it gets one of its own, with the locked
 # versions of all else, and Debian's Java. Nothing here is skipped.

@@ -353,6 +353,7 @@ def test_every_page_is_there(reviewed: Reviewed) -> None:
         "30_drift.html",
         "40_stress.html",
         "45_load.html",
+        "ml_test_score.html",
     }
 
 
