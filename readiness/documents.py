@@ -1,12 +1,10 @@
 """PUBLISH: the documents of a run: model card and ML Test Score, as files by name."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from readiness.attestations import ml_tests
 from readiness.config import CaseFile
-from readiness.errors import Reason, RunError
 from readiness.last_day import approval_entry
 from readiness.markup import csv_text
 from readiness.ml_test_score import (
@@ -21,7 +19,7 @@ from readiness.model_card_text import card_markdown
 from readiness.plan_config import is_plan
 from readiness.preflight import Ready
 from readiness.result import Outcome
-from readiness.staging import Staging, json_text
+from readiness.staging import Staging, json_text, require_schema
 
 PAGE = "ml_test_score.html"
 TABLE = "tables/ml_test_score.csv"
@@ -81,7 +79,7 @@ def documents(results: Mapping[str, Any], file: CaseFile) -> dict[str, str]:
     from readiness.pages import render_page  # noqa: PLC0415 (brings nbconvert)
 
     card = model_card(results, file)
-    _require_schema(card)
+    require_schema(card, SCHEMA, "model_card.json")
     entry = results["ml_test_score"]
     rows = score_rows(entry)
     page = render_page(
@@ -117,14 +115,3 @@ def score_rows(entry: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for one in ml_tests()
     ]
-
-
-def _require_schema(card: Mapping[str, Any]) -> None:
-    import fastjsonschema  # noqa: PLC0415 (heavy)
-
-    fits = fastjsonschema.compile(json.loads(SCHEMA.read_text("utf-8")))
-    try:
-        fits(card)
-    except fastjsonschema.JsonSchemaValueException as cause:
-        msg = f"model_card.json must fit its schema: {cause.message[:300]}."
-        raise RunError(msg, Reason.NO_VERDICT) from cause

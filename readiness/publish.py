@@ -1,6 +1,5 @@
 """PUBLISH: everything a run leaves, made in private and shown by one rename."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -13,7 +12,7 @@ from readiness.collect import (
     notebook_entries,
     results_digest,
 )
-from readiness.errors import Reason, RunError
+from readiness.errors import RunError
 from readiness.findings_table import FINDINGS, findings_csv
 from readiness.history import Run, add_runs
 from readiness.junit import junit_xml
@@ -21,7 +20,14 @@ from readiness.manifest import write_manifest
 from readiness.notebooks import Notebook, read_notebook
 from readiness.result import Outcome, result_to_dict
 from readiness.stability import stability
-from readiness.staging import Staging, json_text, settle, storage, write_text
+from readiness.staging import (
+    Staging,
+    json_text,
+    require_schema,
+    settle,
+    storage,
+    write_text,
+)
 
 LATEST = "latest"
 SCHEMA = Path(__file__).with_name("results.schema.json")
@@ -63,19 +69,6 @@ def results_document(about: Mapping[str, Any], gathered: Gathered) -> dict[str, 
     }
 
 
-def require_schema(results: Mapping[str, Any]) -> None:
-    """Raise RunError (NO_VERDICT) when `results` does not fit the shipped schema."""
-    # fastjsonschema: a thousand findings take a tenth of a second, not a whole one.
-    import fastjsonschema  # noqa: PLC0415 (heavy)
-
-    fits = fastjsonschema.compile(json.loads(SCHEMA.read_text("utf-8")))
-    try:
-        fits(results)
-    except fastjsonschema.JsonSchemaValueException as cause:
-        msg = f"results.json must fit its schema: {cause.message[:300]}."
-        raise RunError(msg, Reason.NO_VERDICT) from cause
-
-
 def publish(
     staging: Staging,
     gathered: Gathered,
@@ -113,7 +106,7 @@ def publish(
         ``STORAGE``, ``EXISTS``, or ``NO_VERDICT`` when the results do not fit the
         shipped schema; nothing is published then.
     """
-    require_schema(results)
+    require_schema(results, SCHEMA, "results.json")
     failed = results["outcome"] == Outcome.ERROR
     target = staging.failed_target if failed else staging.target
     public = staging.folder / "public"

@@ -179,7 +179,7 @@ def case(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(runner, "look_over", cache(runner.look_over))  # reads only
     monkeypatch.setattr(runner, "family", nullcontext)  # there are no processes
     monkeypatch.setattr(runner, "end", lambda *_, **__: None)
-    monkeypatch.setattr(publish, "require_schema", lambda _: None)  # has its own test
+    monkeypatch.setattr(publish, "require_schema", lambda *_: None)  # has its own test
     found = tiny_case(tmp_path / "case")
     assert run_review(found, out=tmp_path / "out", only=["own"]).exit_code == 0
     return found

@@ -20,8 +20,9 @@ from readiness.last_day import (
 from readiness.markup import csv_rows
 from readiness.meeting import standing_lines
 from readiness.pages import render_index
-from readiness.publish import require_schema
+from readiness.publish import SCHEMA
 from readiness.sign import sign
+from readiness.staging import require_schema
 from tests.commands import called
 from tests.meetings import FIRST, passing, publish_run
 from tests.sample_pages import sample_results
@@ -173,7 +174,7 @@ def test_page_shows_the_proposal_and_the_schema_knows_it(tmp_path: Path) -> None
 
     page = render_index(results)
 
-    require_schema(results)
+    require_schema(results, SCHEMA, "results.json")
     assert "Proposed last day: 2026-09-18, because D6 shows" in page
 
 

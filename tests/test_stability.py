@@ -11,7 +11,7 @@ import pytest
 from readiness.errors import Reason
 from readiness.findings import judge, rejudged
 from readiness.kept import Kept, Sums
-from readiness.publish import require_schema
+from readiness.publish import SCHEMA
 from readiness.redraws import outcome_of, redrawn, required_of
 from readiness.result import (
     CheckResult,
@@ -24,6 +24,7 @@ from readiness.sign import sign
 from readiness.signoffs import read_standing, today_utc
 from readiness.stability import stability
 from readiness.stability_words import stability_lines
+from readiness.staging import require_schema
 from readiness.stats import summary_frame
 from readiness.verdict import adjust
 from tests.judging import (
@@ -296,7 +297,7 @@ def test_results_with_stability_fit_the_schema_and_stand_on_the_page() -> None:
     results = sample_results()
     first, limits, rest = stability_lines(results)
 
-    require_schema(results)
+    require_schema(results, SCHEMA, "results.json")
 
     for page in (sample_pages()["index.html"], sample_pages()["report.html"]):
         assert all(f"<p>{one}</p>" in page for one in (first, limits))
