@@ -61,9 +61,12 @@ def pieces_by_file(pieces: Sequence[Piece]) -> list[int]:
 
 
 def read_piece(
-    piece: Piece, schema: pa.Schema, dictionaries: Mapping[str, pa.Array]
+    piece: Piece,
+    schema: pa.Schema,
+    dictionaries: Mapping[str, pa.Array],
+    batch_rows: int = BATCH_ROWS,
 ) -> list[pa.RecordBatch]:
-    """Return the rows of one piece as batches of at most 65,536 rows.
+    """Return the rows of one piece as batches.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def read_piece(
         The columns wanted, in order.
     dictionaries : mapping of str to pyarrow.Array
         The categories that the codes of a dictionary column must point into.
+    batch_rows : int
+        The most rows of a batch; fewer where the table is wide.
 
     Raises
     ------
@@ -87,7 +92,7 @@ def read_piece(
         shared = _recode(rows.column(place), dictionary, schema.field(name).type)
         rows = rows.set_column(place, schema.field(name), shared)
     rows = rows.replace_schema_metadata(None).cast(schema).combine_chunks()
-    longest = min(BATCH_ROWS, max(BATCH_CELLS // max(len(schema), 1), 1))
+    longest = min(batch_rows, max(BATCH_CELLS // max(len(schema), 1), 1))
     batches: list[pa.RecordBatch] = rows.to_batches(max_chunksize=longest)
     return batches
 

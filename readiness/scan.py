@@ -10,8 +10,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from readiness.clusters import executor as cluster_executor
-from readiness.pieces import Task, pieces_by_file
+from readiness.pieces import BATCH_ROWS, Task, pieces_by_file
 from readiness.tables import Table
+
+# Threads hand the interpreter over at every batch and column. With pieces enough for
+# any number of threads, longer batches make that a quarter.
+MANY_PIECES = 16
+LONG_BATCH_ROWS = 4 * BATCH_ROWS
 
 
 def n_cores() -> int:
@@ -68,7 +73,9 @@ def scan(
     The design and its measured cost: one sort of a cache-sized piece answers counts
     at any number of edges; see `summaries`.
     """
-    tasks, merge = iter(table.tasks(columns)), partial(_merge, summaries)
+    batch_rows = LONG_BATCH_ROWS if len(table.pieces) >= MANY_PIECES else BATCH_ROWS
+    tasks = iter(table.tasks(columns, batch_rows))
+    merge = partial(_merge, summaries)
     sizes = pieces_by_file(table.pieces)
     if executor is None and table.cluster:
         executor = cluster_executor(table.cluster)

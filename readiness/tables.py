@@ -86,23 +86,30 @@ class Table:
                 schema = schema.set(place, one.with_type(kind))
         return replace(self, schema=schema)
 
-    def tasks(self, columns: Sequence[str] | None = None) -> list[Task]:
+    def tasks(
+        self, columns: Sequence[str] | None = None, batch_rows: int = BATCH_ROWS
+    ) -> list[Task]:
         """Return one picklable reader per piece, in file order.
 
         Parameters
         ----------
         columns : sequence of str, optional
             Names in the order wanted; all columns when None.
+        batch_rows : int
+            The most rows of a batch.
 
         Returns
         -------
         list of callable
-            Each returns record batches of at most 65,536 rows.
+            Each returns record batches.
         """
         names = self.schema.names if columns is None else list(columns)
         schema = self._part(names)
         wanted = {key: one for key, one in self.dictionaries.items() if key in names}
-        return [partial(read_piece, piece, schema, wanted) for piece in self.pieces]
+        read = partial(
+            read_piece, schema=schema, dictionaries=wanted, batch_rows=batch_rows
+        )
+        return [partial(read, piece) for piece in self.pieces]
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows as record batches of at most 65,536 rows, in file order."""
