@@ -77,6 +77,8 @@ def linear_measurement(linear_case: Case) -> Measurement:
 # share of rows; x is standard normal, but E c = 1 and a is AR(1).
 CLOSED_FORMS = {
     "a/times 10": 2.0**2 * 9**2 * 1,
+    "b/times 100": 1.0**2 * 99**2 * 1,
+    "a/times 1000": 2.0**2 * 999**2 * 1,
     "b/sign flip": 1.0**2 * 2**2 * 1,
     "c/times 10": 0.5**2 * 9**2 * 2,  # E c² = 2
     "a/swapped": (2.0 + 1.0) ** 2 * 2,  # with b: (βi - βj)² E(a - b)²
@@ -100,6 +102,58 @@ def test_loss_of_a_linear_model_has_its_closed_form(
     truth = CLOSED_FORMS[fault] * float(dose)
     assert abs(row["value"] - truth) < 3 * row["se"]
     assert row["se"] < 0.1 * truth
+
+
+def case_with_unit(unit: str, rows: pd.DataFrame) -> Case:
+    file = case_file(
+        "regression",
+        model={"features": FEATURES, "metric": "mean_squared_error"},
+        data={"entity": None},
+        columns={"c": {"unit": unit}},
+    )
+    return load_case(file, frames={"reference": rows}, model=linear)
+
+
+# In another unit c becomes s c + o; E c = 1 and E c² = 2, so the loss is
+# 0.5² E((s - 1) c + o)² = 0.5² (2 (s - 1)² + 2 (s - 1) o + o²).
+UNIT_FORMS = {
+    ("in", "cm"): 0.5**2 * 2 * 1.54**2,
+    ("cm", "in"): 0.5**2 * 2 * (1.54 / 2.54) ** 2,
+    ("°F", "°C"): 0.5**2 * (2 * 4**2 + 2 * 4 * 160 + 160**2) / 9**2,
+    ("°C", "°F"): 0.5**2 * (2 * 0.8**2 + 2 * 0.8 * 32 + 32**2),
+}
+
+
+@pytest.mark.parametrize(("unit", "other"), UNIT_FORMS)
+def test_loss_of_a_mistaken_unit_has_its_closed_form(unit: str, other: str) -> None:
+    case = case_with_unit(unit, linear_rows())
+
+    rows = measure(case, options(first_rows=10_000)).summary.set_index("group")
+
+    for dose in ("0.05", "0.20", "1.00"):
+        row = rows.loc[f"c/in {other}/{dose}"]
+        truth = UNIT_FORMS[unit, other] * float(dose)
+        assert abs(row["value"] - truth) < 3 * row["se"]
+        assert row["se"] < 0.1 * truth
+
+
+@pytest.mark.parametrize(
+    ("unit", "same", "faults"),
+    [
+        ("in", 0.0, ["in cm", "times 10", "times 100", "times 1000"]),
+        ("°C", -40.0, ["in °F"]),
+        ("°F", -40.0, ["in °C"]),
+    ],
+)
+def test_value_that_is_the_same_in_both_units_costs_exactly_nothing(
+    unit: str, same: float, faults: list[str]
+) -> None:
+    case = case_with_unit(unit, linear_rows(800).assign(c=same))
+
+    rows = measure(case, options()).summary.set_index("group")
+
+    groups = [f"c/{one}/{dose}" for one in faults for dose in ("0.05", "0.20", "1.00")]
+    assert rows.loc[groups, ["value", "ci_low", "ci_high"]].eq(0.0).all(axis=None)
 
 
 def test_column_the_fault_does_not_change_costs_exactly_nothing() -> None:
