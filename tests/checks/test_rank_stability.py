@@ -3,9 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from sklearn.linear_model import LinearRegression, Ridge
 
 from readiness.case import Case, load_case
+from readiness.checks.explainability._fits import directions_of, kept_shares
 from readiness.checks.explainability._rank_view import REDRAWN
 from readiness.checks.explainability._ranks import (
     agreement,
@@ -235,6 +237,61 @@ def test_refits_of_a_clear_model_agree() -> None:
         assert value_of(found, metric, "other seeds, same rows")["value"] == 1.0
     assert len(found.tables["fits"]) == 9
     assert any("fitted again on other training rows" in one for one in found.notes)
+
+
+def coin_tosses(z: tuple[float, ...]) -> Case:
+    """Return a linear model whose coefficients lie z standard errors from zero."""
+    names = [f"x{place}" for place in range(len(z))]
+    rows = frame_of(3, n_days=80, **dict.fromkeys(names, 0.0))
+    X = np.column_stack([np.ones(len(rows)), rows[names]])
+    late = rows["late"].to_numpy()
+    noise = late - X @ np.linalg.lstsq(X, late)[0]  # fits to nothing
+    freedom = len(rows) - X.shape[1]
+    inverse = np.linalg.inv(X.T @ X)
+    se = np.sqrt(np.diag(inverse)[1:] * (noise @ noise) / freedom)
+    rows["late"] = noise + X[:, 1:] @ (se * z)
+    model = LinearRegression().fit(rows[names], rows["late"])
+    return case_of(rows, model, names, training=rows)
+
+
+@pytest.mark.slow
+def test_direction_of_a_coefficient_is_kept_as_its_distance_from_zero_says() -> None:
+    # A coefficient z standard errors from zero keeps its sign with chance Phi(|z|).
+    # The days are of independent rows, so drawing days is drawing rows.
+    z, n_fits = (0.2, -0.5, 0.8, -1.2, 1.6), 200
+    values = {**FULL.values, "refits": n_fits, "refit_rows": 50}
+
+    found = measure(coin_tosses(z), replace(FULL, values=values))
+
+    kept = [value_of(found, "direction_kept", f"x{one}") for one in range(len(z))]
+    expected = norm.cdf(np.abs(z))
+    error = np.sqrt(expected * (1 - expected) / n_fits)
+    away = ([one["value"] for one in kept] - expected) / error
+    assert np.abs(away).max() < 3
+    assert abs(away.mean()) < 3 / np.sqrt(len(z))
+    assert all(
+        one["ci_low"] < at < one["ci_high"]
+        for one, at in zip(kept, expected, strict=True)
+    )
+
+
+def test_direction_of_words_and_of_unused_columns_is_none() -> None:
+    x = np.arange(6.0)
+    rows = pd.DataFrame({"up": x, "word": list("abcabc"), "gone": x, "holes": x})
+    rows.loc[2, "holes"] = np.nan
+    values = np.column_stack([2 * x, x, 0 * x, -x])
+
+    own = directions_of(rows, values)
+    kept = kept_shares(own, np.array([[1.0, 1, 1, -1], [-1, 1, 1, np.nan]]), 6)
+
+    assert own[[0, 3]].tolist() == [1, -1]
+    assert np.isnan(own[[1, 2]]).all()
+    assert [None if one is None else one.value for one in kept] == [
+        0.5,
+        None,
+        None,
+        0.5,
+    ]
 
 
 def test_refits_of_a_model_that_learnt_noise_disagree() -> None:

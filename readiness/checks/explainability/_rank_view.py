@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from readiness.checks.explainability._fits import SEEDS
 from readiness.figures import COLORS, MAX_ROWS, ROW_IN, label, new_figure
 from readiness.result import Limit, Measurement
 from readiness.text import interval, number, visible
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 N_NAMED, N_OPEN = 8, 5
-REDRAWN, SEEDS = "reference rows drawn again", "other seeds, same rows"
+KEPT = "direction_kept"
+REDRAWN = "reference rows drawn again"
 WORDS = {
     "": "fitted again on other training rows",
     SEEDS: "fitted again with another seed",
@@ -29,6 +31,7 @@ def notes_on(
         *_tied(ranks),
         *_twins(ranks),
         *_overlaps(summary, depth),
+        *_directions(summary),
     )
 
 
@@ -92,6 +95,20 @@ def _overlaps(summary: pd.DataFrame, depth: int) -> list[str]:
     if found.loc[found["group"] == "", "value"].isna().all():
         notes.append("Whether the list would last after another fit is not measured.")
     return notes
+
+
+def _directions(summary: pd.DataFrame) -> list[str]:
+    """Tell how often fits on other rows keep the direction of a column, worst first."""
+    found = summary[(summary["metric"] == KEPT) & summary["value"].notna()]
+    if found.empty:
+        return []
+    parts = [
+        f"{visible(row['group'], 40)} {number(row['value'], 'share')} "
+        f"({interval(row['ci_low'], row['ci_high'], 'share')})"
+        for row in found.sort_values("value", kind="stable").to_dict("records")
+    ]
+    told = "; ".join(parts)
+    return [f"Fitted again on other rows, more of it adds, or takes, as here: {told}."]
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # noqa: ARG001 (limits are on agreement, not on ranks)

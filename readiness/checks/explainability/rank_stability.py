@@ -1,17 +1,26 @@
 """X3: which ranks of the importance list are settled, and whether they would last."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from readiness.attributions import attributions
 from readiness.case import Case
-from readiness.checks.explainability._explained import DEFAULTS, TABLE, explained
+from readiness.checks.explainability._explained import (
+    DEFAULTS,
+    TABLE,
+    Explained,
+    explained,
+)
+from readiness.checks.explainability._fits import (
+    Fits,
+    directions_of,
+    fitted_again,
+    kept_shares,
+)
 from readiness.checks.explainability._rank_view import (
+    KEPT,
     REDRAWN,
-    SEEDS,
     alt,
     draw,
     notes_on,
@@ -23,10 +32,8 @@ from readiness.checks.explainability._ranks import (
 )
 from readiness.checks.explainability._ties import settled_ranks, sizes_and_noise
 from readiness.errors import NotAssessedError, Reason
-from readiness.refits import refit, require_refits
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.samples import random_order
-from readiness.scored import Scores
 from readiness.scoring import scores
 from readiness.stats import (
     Clusters,
@@ -64,8 +71,11 @@ def measure(case: Case, options: Options) -> Measurement:
         ``rank_overlap`` (RBO, 0 to 1) of the first ranks and ``rank_correlation``
         (Kendall's tau of all columns): mean over pairs of re-fits, group empty; of
         fits that differ in the seed alone; of redraws of the reference blocks (no
-        fit). Tables ``ranks``: each column with its best and worst rank; ``fits``:
-        mean sizes in each re-fit, where there are any.
+        fit). ``direction_kept`` (share) of the re-fits on other training rows, by
+        column of numbers among the first `depth`: its attribution goes with its
+        value as in the model under review (sign of the rank correlation). Tables
+        ``ranks``: each column with its best and worst rank; ``fits``: mean sizes in
+        each re-fit, where there are any.
 
     Raises
     ------
@@ -79,10 +89,11 @@ def measure(case: Case, options: Options) -> Measurement:
     ranks are tested, not sizes; columns not told apart may still differ. Columns
     that hold the same under two names or units are tied whatever the model does
     with them: which one it uses is an accident of the fit. Noise of sampled
-    attributions counts against the column that leads. A re-fit sees training blocks
-    drawn with replacement and another seed; pairs of re-fits share fits, so the
-    interval is a jackknife over fits. Equal sizes are put in random order. Under 30
-    blocks nothing is settled.
+    attributions counts against the column that leads. The direction of a linear
+    coefficient z standard errors from zero is kept with probability Phi(|z|). A
+    re-fit sees training blocks drawn with replacement and another seed; pairs of
+    re-fits share fits, so the interval is a jackknife over fits. Equal sizes are put
+    in random order. Under 30 blocks nothing is settled.
 
     References
     ----------
@@ -108,20 +119,17 @@ def measure(case: Case, options: Options) -> Measurement:
         _settled_row(ranks, rows.clusters, len(values)),
         *_alike_rows(REDRAWN, redrawn, options, rng, len(values)),
     ]
-    fits: list[pd.DataFrame] = []
-    found, reason = _fitted_again(case, options, frame, scored, order)
-    for group, vectors in found.items():
+    found, reason = fitted_again(case, options, frame, scored, order)
+    for group, (vectors, _) in found.items():
         summary += _alike_rows(group, vectors, options, rng, options["refit_rows"])
-        part = pd.DataFrame(vectors, columns=names)
-        part.insert(
-            0, "fitted on", group or "other training rows", allow_duplicates=True
-        )
-        fits.append(part)
+    if "" in found:
+        summary += _direction_rows(rows, frame, ranks, found[""].directions, options)
     if reason is not None:
-        summary += [empty_row(one, "", reason, _unit(one)) for one in (OVERLAP, TAU)]
+        asked = (OVERLAP, TAU, KEPT)
+        summary += [empty_row(one, "", reason, _unit(one)) for one in asked]
     table, tables = summary_frame(summary), {"ranks": ranks}
-    if fits:
-        tables["fits"] = pd.concat(fits, ignore_index=True)
+    if found:
+        tables["fits"] = _fit_table(names, found)
     return Measurement(
         summary=table,
         tables=tables,
@@ -167,8 +175,44 @@ def _settled_row(ranks: pd.DataFrame, clusters: Clusters, n: int) -> dict[str, A
     return summary_row(RANKS, "", fact, "count")
 
 
+def _fit_table(names: list[str], found: dict[str, Fits]) -> pd.DataFrame:
+    parts = []
+    for group, (vectors, _) in found.items():
+        part = pd.DataFrame(vectors, columns=names)
+        part.insert(
+            0, "fitted on", group or "other training rows", allow_duplicates=True
+        )
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
 def _unit(metric: str) -> str:
-    return "RBO" if metric == OVERLAP else ""
+    return {OVERLAP: "RBO", KEPT: "share"}.get(metric, "")
+
+
+def _direction_rows(
+    rows: Explained,
+    frame: pd.DataFrame,
+    ranks: pd.DataFrame,
+    fits: Floats,
+    options: Options,
+) -> list[dict[str, Any]]:
+    values = rows.found.values.to_numpy()[: options["refit_rows"]]
+    asked = frame[: len(values)]
+    kept = dict(
+        zip(
+            rows.found.values.columns,
+            kept_shares(directions_of(asked, values), fits, len(values)),
+            strict=True,
+        )
+    )
+    first = ranks["column"][: options["depth"]]
+    # The interval is over fits, as above.
+    return [
+        summary_row(KEPT, name, one, _unit(KEPT), n_blocks=float("nan"))
+        for name in first
+        if (one := kept[name]) is not None
+    ]
 
 
 def _alike_rows(
@@ -184,54 +228,6 @@ def _alike_rows(
         else empty_row(metric, group, Reason.NO_COLUMNS, _unit(metric))
         for metric, one in zip((OVERLAP, TAU), found, strict=True)
     ]
-
-
-def _fitted_again(
-    case: Case, options: Options, frame: pd.DataFrame, scored: Scores, order: Ints
-) -> tuple[dict[str, Floats], Reason | None]:
-    """Return mean sizes by kind of re-fit, or the reason there are none."""
-    if options.profile != "full":
-        return {}, Reason.NOT_IN_PROFILE
-    try:
-        require_refits(case)
-        training = scores(case, "training")
-    except NotAssessedError as error:
-        return {}, error.code
-    rows = case.table("training").take(training.row)
-    codes = (*training.clusters.declared(), np.arange(len(rows)))[0]
-    members = _by_block(codes)
-    rng = np.random.default_rng([options.seed, 3])
-    others = scored.row[order[::-1][: options["refit_rows"]]]
-    background = case.table(TABLE).take(others, case.features)
-    asked = frame[: options["refit_rows"]]
-
-    def sizes_of(places: Ints, seed: int) -> Floats:
-        model = refit(case, rows.iloc[places].reset_index(drop=True), seed)
-        found = attributions(
-            replace(case, model=model),
-            asked,
-            background,
-            seed=options.seed,
-            max_evaluations=options["refit_evaluations"],
-        )
-        sizes: Floats = np.abs(found.values.to_numpy()).mean(axis=0)
-        return sizes
-
-    drawn = []
-    for place in range(options["refits"]):
-        picks = rng.integers(len(members), size=len(members))
-        places = np.sort(np.concatenate([members[one] for one in picks]))
-        drawn.append(sizes_of(places, options.seed + place))
-    every = np.arange(len(rows))
-    seeded = [sizes_of(every, options.seed + one) for one in range(options["seeds"])]
-    found = {"": np.array(drawn), SEEDS: np.array(seeded)}
-    return {group: one for group, one in found.items() if len(one)}, None
-
-
-def _by_block(codes: Ints) -> list[Ints]:
-    order = np.argsort(codes, kind="stable")
-    edges = np.flatnonzero(np.diff(codes[order])) + 1
-    return list(np.split(order, edges))
 
 
 CHECK = Check(
@@ -268,5 +264,5 @@ CHECK = Check(
         "refit_rows": 500,
         "refit_evaluations": 150_000,
     },
-    metrics=(RANKS,),
+    metrics=(RANKS, KEPT),
 )
