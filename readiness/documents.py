@@ -5,6 +5,7 @@ from typing import Any
 
 from readiness.attestations import ml_tests
 from readiness.config import CaseFile
+from readiness.identities import other_seeds
 from readiness.last_day import approval_entry
 from readiness.markup import csv_text
 from readiness.ml_test_score import (
@@ -19,6 +20,7 @@ from readiness.model_card_text import card_markdown
 from readiness.plan_config import is_plan
 from readiness.preflight import Ready
 from readiness.result import Outcome
+from readiness.stability import with_other_seeds
 from readiness.staging import Staging, json_text, require_schema
 
 PAGE = "ml_test_score.html"
@@ -28,14 +30,17 @@ TABLE = "tables/ml_test_score.csv"
 def documented(
     results: dict[str, Any], ready: Ready, staging: Staging
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return results with ML Test Score and last day of an approval, and the documents.
+    """Return results with what the case's other runs add to them, and the documents.
+
+    Added are the ML Test Score, the last day of an approval, and what other seeds came
+    to, as part of the stability.
 
     Parameters
     ----------
     results : mapping
-        The content of results.json, without either.
+        The content of results.json, without these.
     ready : Ready
-        The run: its case and what people attest.
+        The run: its case, its policy, and what people attest.
     staging : Staging
         Its tables, and where the earlier runs of the case are.
 
@@ -49,10 +54,13 @@ def documented(
     """
     if results["outcome"] == Outcome.ERROR or is_plan(ready.case_path):
         return results, {}
-    earlier = earlier_evidence(staging.target.parent, results["run_id"])
+    case_folder = staging.target.parent
+    earlier = earlier_evidence(case_folder, results["run_id"])
     tests = scored_tests(results, ready.file, ready.attested, earlier)
+    others = other_seeds(results, case_folder, ready.policy_path)
     tables = staging.folder / "tables"
     results = results | {
+        "stability": with_other_seeds(results["stability"], results["outcome"], others),
         "ml_test_score": score_entry(tests),
         "approval": approval_entry(results, ready.file.operation, tables),
     }

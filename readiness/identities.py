@@ -1,13 +1,17 @@
 """PUBLISH: published runs read back, and what one rests on that another does not."""
 
+import datetime as dt
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from readiness.config import Waiver, read_policy
 from readiness.errors import Reason, RunError
 from readiness.manifest import verify
+from readiness.signoffs import today_utc
+from readiness.staging import RUN_ID
 from readiness.text import visible
 
 NOTHING = "none"
@@ -93,6 +97,64 @@ def shared_tables(
         for name in new
         if name in old and new[name]["sha256"] == old[name]["sha256"] is not None
     )
+
+
+def other_seeds(
+    results: Mapping[str, Any], case_folder: Path, policy: Path | None
+) -> list[dict[str, Any]]:
+    """Return what earlier runs came to that differ from a run in their seed alone.
+
+    Parameters
+    ----------
+    results : mapping
+        The content of results.json of the run.
+    case_folder : pathlib.Path
+        Where the published runs of its case are.
+    policy : pathlib.Path or None
+        The policy in force: a run before a waiver lapsed is another run.
+
+    Returns
+    -------
+    list of dict
+        ``seed, run_id, outcome`` of the newest run of each other seed, by seed. A run
+        that was altered, or has no verdict, does not count.
+    """
+    found: dict[int, dict[str, Any]] = {}
+    for folder in sorted(case_folder.glob("*"), reverse=True):
+        if not RUN_ID.fullmatch(folder.name) or folder.name == results["run_id"]:
+            continue
+        try:
+            read = json.loads((folder / "results.json").read_text("utf-8"))
+            # Hashing all files of a run takes longer: only of those that may count.
+            if read["seed"] in found or not _differ_in_seed(read, results, policy):
+                continue
+            other = published_results(folder)
+        except (OSError, ValueError, KeyError, TypeError, RunError):
+            continue  # removed, altered, or of a version without all this
+        found[other["seed"]] = {
+            name: other[name] for name in ("seed", "run_id", "outcome")
+        }
+    return [found[seed] for seed in sorted(found)]
+
+
+def _differ_in_seed(
+    before: Mapping[str, Any], after: Mapping[str, Any], policy: Path | None
+) -> bool:
+    tables = {*(before["facts"]["tables"]), *(after["facts"]["tables"])}
+    what = [(kind, name) for kind, name, *_ in differences(before, after)]
+    return (
+        what == [("options", "seed")]
+        and tables == {*shared_tables(before, after)}
+        and before["complete"]
+        and lapsed(policy, before["created_utc"]) is None
+    )
+
+
+def lapsed(policy: Path | None, since_utc: str) -> Waiver | None:
+    """Return a waiver of a policy that was in force at a time and is no longer."""
+    day = dt.date.fromisoformat(since_utc[:10])
+    waivers = read_policy(policy).waivers if policy else []
+    return next((one for one in waivers if day <= one.expires < today_utc()), None)
 
 
 def _rests_on(results: Mapping[str, Any]) -> dict[tuple[str, str], str]:

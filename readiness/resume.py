@@ -1,6 +1,5 @@
 """PUBLISH: what a failed run had finished, taken over by the run that resumes it."""
 
-import datetime as dt
 import json
 import shutil
 from collections.abc import Mapping
@@ -9,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from readiness.collect import CLOCK_METRICS, Ended
-from readiness.config import read_policy
 from readiness.errors import Reason, RunError
-from readiness.identities import differences, published_results
+from readiness.identities import differences, lapsed, published_results
 from readiness.manifest import FILE as MANIFEST
 from readiness.manifest import file_sha256
 from readiness.notebooks import Notebook
 from readiness.plan_config import is_plan
 from readiness.preflight import Ready
 from readiness.result import Outcome
-from readiness.signoffs import today_utc
 from readiness.staging import Staging
 from readiness.tables import Table
 
@@ -148,11 +145,9 @@ def _require_same(results: Mapping[str, Any], ready: Ready) -> None:
     names = [one["name"] for one in results["notebooks"]]
     if names != [one.name for one in ready.notebooks]:
         _refuse("the choice of notebooks")
-    day = dt.date.fromisoformat(results["created_utc"][:10])
-    waivers = read_policy(ready.policy_path).waivers if ready.policy_path else []
-    for one in waivers:
-        if (day <= one.expires) != (today_utc() <= one.expires):
-            _refuse(f"the waiver of {one.check} {one.metric}, which has expired")
+    gone = lapsed(ready.policy_path, results["created_utc"])
+    if gone:
+        _refuse(f"the waiver of {gone.check} {gone.metric}, which has expired")
 
 
 def _refuse(what: str) -> None:

@@ -17,6 +17,7 @@ from readiness.redraws import (
     with_findings,
 )
 from readiness.result import CheckResult, Finding, Outcome
+from readiness.stats import clopper_pearson
 
 MOVE = 0.1  # of its own size, the limits move
 FARTHEST = 1.0
@@ -48,9 +49,10 @@ def stability(
         error, which not at all and why. ``limits``: the outcome with every required
         limit a tenth stricter and a tenth looser, the limit that changes it first by
         itself, and the common move that does where none does alone. ``seed``: which
-        checks cannot depend on it; another one was not tried. None for a run without
-        a verdict or a required finding, and where a check with a rule of its own keeps
-        the findings, judged anew, from giving the outcome of the run.
+        checks cannot depend on it; `with_other_seeds` adds what other seeds gave. None
+        for a run without a verdict or a required finding, and where a check with a
+        rule of its own keeps the findings, judged anew, from giving the outcome of the
+        run.
 
     Notes
     -----
@@ -198,6 +200,38 @@ def _seed(required: Required) -> dict[str, Any]:
         "unseeded": sorted({one.code for one in required.results if not one.seeded}),
         "seeded": sorted({one.code for one in required.results if one.seeded}),
     }
+
+
+def with_other_seeds(
+    found: Mapping[str, Any] | None, outcome: str, others: Sequence[Mapping[str, Any]]
+) -> dict[str, Any] | None:
+    """Return the stability of a run with what its other seeds came to.
+
+    Parameters
+    ----------
+    found : mapping or None
+        From `stability`.
+    outcome : str
+        Of the run.
+    others : sequence of mapping
+        ``seed, run_id, outcome`` of runs that differ in the seed alone, one a seed.
+
+    Returns
+    -------
+    dict or None
+        Its ``seed`` also holds ``others`` and ``flip_high``: the exact one-sided 95 %
+        upper limit of the chance that another seed gives another outcome, in [0, 1];
+        1 where none was tried.
+    """
+    if found is None:
+        return None
+    n_flips = sum(one["outcome"] != outcome for one in others)
+    seed = {
+        "tried": 1 + len(others),
+        "others": [dict(one) for one in others],
+        "flip_high": clopper_pearson(n_flips, len(others))[1],
+    }
+    return {**found, "seed": {**found["seed"], **seed}}
 
 
 def finding_named(

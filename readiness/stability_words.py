@@ -9,6 +9,7 @@ from readiness.text import number
 from readiness.words import OUTCOME_WORDS, group_words, metric_words
 
 HUNDRED = 100
+MAX_RUNS = 3
 
 
 def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
@@ -22,7 +23,8 @@ def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Empty for a run without a verdict.
+        Empty for a run without a verdict. The first two stand beside the verdict; what
+        other seeds gave is in the second where one gave another outcome.
     """
     found = results.get("stability")
     if results["outcome"] == Outcome.ERROR:
@@ -30,11 +32,14 @@ def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
     if found is None:
         return ("How stable this outcome is was not computed.",)
     checks = [result_from_dict(one) for one in results["checks"]]
-    return (
-        _redrawn(found["resampling"], blocks_called(results["facts"], checks)),
-        _limits(found["limits"]),
-        _fixed(found["resampling"], found["seed"]),
-    )
+    limits, fixed = _limits(found["limits"]), _fixed(found["resampling"])
+    seeds = _seeds(found["seed"], results["outcome"])
+    if _flips(found["seed"], results["outcome"]):
+        limits = f"{limits} {seeds}"
+    else:
+        fixed = f"{fixed} {seeds}".strip()
+    redrawn = _redrawn(found["resampling"], blocks_called(results["facts"], checks))
+    return tuple(filter(None, (redrawn, limits, fixed)))
 
 
 def _redrawn(found: Mapping[str, Any], blocks: str) -> str:
@@ -99,21 +104,67 @@ def _word(outcome: str) -> str:
     return OUTCOME_WORDS[Outcome(outcome)]
 
 
-def _fixed(found: Mapping[str, Any], seed: Mapping[str, Any]) -> str:
-    """Return what the draws left out, and that another seed was not tried."""
-    text = ""
+def _fixed(found: Mapping[str, Any]) -> str:
+    """Return what the draws left out."""
+    text = []
     if found["held"]:
-        text = f"Held as they are: {_listed(found['held'])}. "
+        text.append(f"Held as they are: {_listed(found['held'])}.")
     if found["by_se"]:
-        text += (
+        text.append(
             "Moved by their own standard error, apart from the others: "
-            f"{_listed(found['by_se'])}. "
+            f"{_listed(found['by_se'])}."
         )
+    return " ".join(text)
+
+
+def _flips(seed: Mapping[str, Any], outcome: str) -> list[Mapping[str, Any]]:
+    return [one for one in seed.get("others", ()) if one["outcome"] != outcome]
+
+
+def _seeds(seed: Mapping[str, Any], outcome: str) -> str:
+    """Return what other seeds gave, and which checks may depend on the seed."""
     if not seed["seeded"]:
-        return f"{text}No required finding depends on the seed."
-    text += f"Another seed was not tried; {', '.join(seed['seeded'])} may depend on it"
-    unseeded = ", ".join(seed["unseeded"])
-    return f"{text}, {unseeded} cannot." if unseeded else f"{text}."
+        depends = "No required finding depends on the seed."
+    else:
+        depends = f"{', '.join(seed['seeded'])} may depend on the seed"
+        unseeded = ", ".join(seed["unseeded"])
+        depends += f", {unseeded} cannot." if unseeded else "."
+    others = seed.get("others", ())
+    if others:
+        return f"{_tried(others, outcome)} {_chance(seed['flip_high'])} {depends}"
+    if not seed["seeded"]:
+        return depends
+    return f"No other seed was tried: the same run with another --seed does. {depends}"
+
+
+def _tried(others: Sequence[Mapping[str, Any]], outcome: str) -> str:
+    runs: dict[str, list[str]] = {}
+    for one in others:
+        runs.setdefault(one["outcome"], []).append(one["run_id"])
+    same = runs.pop(outcome, [])
+    if not runs:
+        many = "s" * (len(same) > 1)
+        return f"{len(same):,} other seed{many} gave the same outcome {_named(same)}."
+    parts = [
+        f"{len(found):,} gave {OUTCOME_WORDS[Outcome(one)]} {_named(found)}"
+        for one, found in runs.items()
+    ]
+    if same:
+        parts.append(f"{len(same):,} the same outcome {_named(same)}")
+    return f"Of {len(others):,} other seed{'s' * (len(others) > 1)} {', '.join(parts)}."
+
+
+def _named(runs: Sequence[str]) -> str:
+    shown = ", ".join(runs[:MAX_RUNS])
+    more = f" and {len(runs) - MAX_RUNS:,} more" if len(runs) > MAX_RUNS else ""
+    return f"(run{'s' * (len(runs) > 1)} {shown}{more})"
+
+
+def _chance(high: float) -> str:
+    share = number(high, "share")
+    if high == 1:
+        return "These seeds do not bound the chance of another outcome."
+    return f"The chance that a seed gives another outcome is at most {share} (95 %)."
 
 
 def _listed(named: Sequence[Mapping[str, Any]]) -> str:

@@ -221,9 +221,9 @@ def test_waiver_that_expired_since_is_a_change(
     then |= {"outcome": "ERROR", "run_id": "", "checks": [], "facts": {}}
     then["notebooks"] = [{"name": one, "complete": False} for one in ONLY]
     monkeypatch.setattr("readiness.resume.published_results", lambda _: then)
-    monkeypatch.setattr("readiness.resume.today_utc", lambda: dt.date(2027, 1, 31))
+    monkeypatch.setattr("readiness.identities.today_utc", lambda: dt.date(2027, 1, 31))
     same_day = finished(failed_run(case), ready)
-    monkeypatch.setattr("readiness.resume.today_utc", lambda: dt.date(2027, 2, 1))
+    monkeypatch.setattr("readiness.identities.today_utc", lambda: dt.date(2027, 2, 1))
 
     with pytest.raises(RunError, match="the waiver of P1 roc_auc, which has expired"):
         finished(failed_run(case), ready)

@@ -1,5 +1,7 @@
 """How likely the outcome is to be another one: closed forms, and what is said of it."""
 
+import datetime as dt
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from readiness import identities
 from readiness.errors import Reason
 from readiness.findings import judge, rejudged
+from readiness.identities import other_seeds
 from readiness.kept import Kept, Sums
 from readiness.publish import SCHEMA
 from readiness.redraws import outcome_of, redrawn, required_of
@@ -20,9 +24,10 @@ from readiness.result import (
     Status,
     result_from_dict,
 )
+from readiness.runner import run_review
 from readiness.sign import sign
 from readiness.signoffs import read_standing, today_utc
-from readiness.stability import stability
+from readiness.stability import stability, with_other_seeds
 from readiness.stability_words import stability_lines
 from readiness.staging import require_schema
 from readiness.stats import summary_frame
@@ -36,8 +41,9 @@ from tests.judging import (
     policy_with,
     row,
 )
-from tests.meetings import publish_run
+from tests.meetings import FIRST, SECOND, THIRD, alter_run, publish_run
 from tests.sample_pages import sample_pages, sample_results
+from tests.tiny import FINISH, tiny_case, write_notebook
 
 SE = 0.01
 Z_95 = 1.6448536269514722
@@ -301,7 +307,7 @@ def test_results_with_stability_fit_the_schema_and_stand_on_the_page() -> None:
 
     for page in (sample_pages()["index.html"], sample_pages()["report.html"]):
         assert all(f"<p>{one}</p>" in page for one in (first, limits))
-        assert "Another seed was not tried" in page
+        assert "No other seed was tried" in page
     assert rest.endswith("C0, C2, P1, P3 cannot.")
 
 
@@ -312,3 +318,129 @@ def test_signature_holds_what_was_said_of_the_stability(tmp_path: Path) -> None:
 
     (one,) = read_standing(run.parent, today_utc()).sign_offs
     assert one.stability == said == stability_lines(sample_results())[0]
+
+
+FAILS_ON_NINE = f"""
+if seed == 9:
+    low = {{"value": 0.3, "ci_low": 0.2, "ci_high": 0.4, "status": "fail"}}
+    result["checks"][0]["findings"][0].update(low)
+    result["checks"][0]["status"] = "fail"
+if (Path(case_file).parent / "broken").exists():
+    raise RuntimeError("The feed was down.")
+{FINISH}
+"""
+
+
+def seeds_of(case: Path, seed: int) -> dict[str, Any]:
+    """Run a case with a seed; return what its results say."""
+    summary = run_review(case, out=case.parents[1] / "out", only=["own"], seed=seed)
+    if summary.index_path is None:
+        return {}
+    text = (summary.index_path.parent / "results.json").read_text("utf-8")
+    results: dict[str, Any] = json.loads(text)
+    return results
+
+
+def tried(results: dict[str, Any]) -> list[tuple[int, str]]:
+    others = results["stability"]["seed"]["others"]
+    return [(one["seed"], one["outcome"]) for one in others]
+
+
+def test_runs_that_differ_in_the_seed_alone_tell_how_likely_a_flip_is(
+    tmp_path: Path,
+) -> None:
+    case = tiny_case(tmp_path / "case")
+    write_notebook(case.parent / "own" / "own.ipynb", [], FAILS_ON_NINE)
+
+    first, second, again, third = (seeds_of(case, seed) for seed in (7, 8, 8, 9))
+    (case.parent / "broken").touch()
+    failed = seeds_of(case, 10)
+    (case.parent / "broken").unlink()
+    last = seeds_of(case, 7)
+    with (case.parent / "case.toml").open("a") as file:
+        file.write("# changed\n")
+    changed = seeds_of(case, 7)
+
+    assert tried(first) == []
+    assert tried(second) == tried(again) == [(7, "PASS")]
+    assert tried(third) == [(7, "PASS"), (8, "PASS")]
+    assert third["stability"]["seed"]["others"][1]["run_id"] == again["run_id"]
+    assert failed["stability"] is None
+    assert tried(last) == [(8, "PASS"), (9, "FAIL")]
+    assert tried(changed) == []
+    assert last["results_digest"] == first["results_digest"]
+    # Of two seeds none flips: (1 - p)^2 = 5 %; of two one does: (1 - p)^2 + ... .
+    of_one, of_two = (one["stability"]["seed"]["flip_high"] for one in (second, last))
+    assert of_one == pytest.approx(0.95)
+    assert of_two**2 == pytest.approx(0.95)
+    beside = stability_lines(last)[1]
+    assert "Of 2 other seeds 1 gave NOT READY (run " in beside
+    assert "is at most 97" in beside
+    require_schema(last, SCHEMA, "results.json")
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        lambda one: one.update(profile="full"),
+        lambda one: one.update(only=["drift"], partial=True),
+        lambda one: one["facts"]["tables"]["reference"].update(sha256="00" * 32),
+        lambda one: one["facts"].update(model_sha256="00" * 32),
+        lambda one: one["policy"].update(tier="low"),
+        lambda one: one["environment"].update(code_sha256="00" * 32),
+        lambda one: one.update(complete=False, outcome="ERROR"),
+        lambda one: one.pop("facts"),
+    ],
+    ids=["profile", "only", "rows", "model", "tier", "code", "error", "old"],
+)
+def test_run_that_differs_in_more_than_its_seed_does_not_count(
+    tmp_path: Path,
+    alter: Any,  # noqa: ANN401 (a change of results)
+) -> None:
+    now = sample_results() | {"run_id": THIRD}
+    publish_run(tmp_path, FIRST, lambda one: one.update(seed=8))
+    folder = publish_run(tmp_path, SECOND, lambda one: one.update(seed=9), alter).parent
+
+    assert [one["seed"] for one in other_seeds(now, folder, None)] == [8]
+
+
+def test_altered_run_and_one_before_a_waiver_lapsed_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = sample_results() | {"run_id": THIRD}
+    alter_run(publish_run(tmp_path, FIRST, lambda one: one.update(seed=8)))
+    folder = publish_run(tmp_path, SECOND, lambda one: one.update(seed=9)).parent
+    policy = tmp_path / "policy.toml"
+    waiver = '[[waivers]]\ncheck = "P1"\nmetric = "roc_auc"\nowner = "me"\n'
+    policy.write_text(f'{waiver}reason = "so"\nexpires = 2026-11-22\n', "utf-8")
+
+    found = []
+    for day in (22, 23):
+        today = dt.date(2026, 11, day)
+        monkeypatch.setattr(identities, "today_utc", lambda today=today: today)
+        found.append(len(other_seeds(now, folder, policy)))
+
+    assert found == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "words"),
+    [
+        ([], "No other seed was tried: the same run with another --seed does."),
+        (["FAIL"], "1 other seed gave the same outcome (run r0). The chance that a "),
+        (["FAIL"] * 5, "5 other seeds gave the same outcome (runs r0, r1, r2 and 2 m"),
+        (["PASS", "FAIL"], "Of 2 other seeds 1 gave READY (run r0), 1 the same outco"),
+        (["PASS"], "Of 1 other seed 1 gave READY (run r0). These seeds do not bound"),
+    ],
+)
+def test_committee_reads_what_other_seeds_gave(outcomes: list[str], words: str) -> None:
+    results = sample_results()
+    others = [
+        {"seed": n, "run_id": f"r{n}", "outcome": one} for n, one in enumerate(outcomes)
+    ]
+    results["stability"] = with_other_seeds(results["stability"], "FAIL", others)
+
+    _, limits, rest = stability_lines(results)
+
+    assert words in (limits if "PASS" in outcomes else rest)
+    assert results["stability"]["seed"]["tried"] == 1 + len(others)
