@@ -168,14 +168,16 @@ def test_run_that_says_nothing_of_it_is_signed_without_an_end(tmp_path: Path) ->
     assert "last day" not in said
 
 
-def test_page_shows_the_proposal_and_the_schema_knows_it(tmp_path: Path) -> None:
+def test_page_shows_the_proposal_where_a_go_can_be_signed(tmp_path: Path) -> None:
     approval = entry(tmp_path, label_delay_days=7)
-    results = sample_results() | {"approval": approval}
+    failed = sample_results() | {"approval": approval}
+    passed = failed | {"outcome": "PASS"}
+    said = "Proposed last day: 2026-09-18, because D6 shows"
 
-    page = render_index(results)
+    require_schema(failed, SCHEMA, "results.json")
 
-    require_schema(results, SCHEMA, "results.json")
-    assert "Proposed last day: 2026-09-18, because D6 shows" in page
+    assert said in render_index(passed)
+    assert said not in render_index(failed)
 
 
 def test_table_of_findings_holds_each_with_all_its_fields(tmp_path: Path) -> None:
