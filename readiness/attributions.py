@@ -46,6 +46,7 @@ SHAP_MODELS = (
 BY_SHAP = "exact, by shap"
 SAMPLED = "sampled on the raw columns"
 NOT_ADDED = "its exact attributions do not add up to what it says"
+NOT_OPENED = "a step before its last mixes columns or refuses the rows"
 SHAP_BACKGROUND = 200
 SHAP_WORK = 15_000_000  # trees x rows x background rows: about five seconds
 SHAP_MIN_ROWS = 100
@@ -163,6 +164,7 @@ def _exact(task: Task) -> Attributions | str:
     """Return what an exact route finds, where one applies; else why none does."""
     model = task.case.model
     routes: list[Callable[[], Attributions | None]] = []
+    why = NOT_OPENED if hasattr(model.estimator, "get_params") else ""
     if isinstance(model.estimator, Booster):
         routes = [partial(booster_route, task, model.estimator)]
     elif opened := open_model(model.estimator, task.together(), by_name=model.by_name):
@@ -170,7 +172,7 @@ def _exact(task: Task) -> Attributions | str:
         if task.by_path:
             known = [boosted_route]
         routes = [partial(route, task, opened) for route in known]
-    why = ""
+        why = f"no exact route reads a {type(opened.final).__name__}"
     for route in routes:
         try:
             found = route()

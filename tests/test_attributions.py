@@ -1,5 +1,6 @@
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,20 +14,23 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
 from readiness import attributions as door
 from readiness.attribution_units import CLASS_LOG_ODDS, in_unit
-from readiness.attributions import BY_SHAP, NOT_ADDED, SAMPLED, attributions
+from readiness.attributions import BY_SHAP, NOT_ADDED, NOT_OPENED, SAMPLED, attributions
 from readiness.case import Case, load_case
+from readiness.checks.explainability.global_importance import CHECK, measure
 from readiness.errors import NotAssessedError, Reason
 from readiness.exact_attributions import CLOSED_FORM, EVERY_TREE
+from readiness.result import Options
 from readiness.scoring import count_calls
 from tests.cases import case_file, small_frames
 from tests.shapley_games import brute_force
 
 COLUMNS = ["age", "wage", "size", "city"]
+CATEGORIES = {"city": "category", "code": "category"}
 
 
 def rows_of(n_rows: int, seed: int) -> pd.DataFrame:
@@ -140,6 +144,101 @@ def test_several_classes_equal_enumeration_of_the_predicted_one(final: object) -
     assert found.unit == CLASS_LOG_ODDS
     assert np.abs(found.values.to_numpy() - exact).max() < 1e-10
     assert_adds_up(found, 1e-10)
+
+
+def trees_with_categories(kind: str) -> Pipeline | HistGradientBoostingClassifier:
+    """Return boosted trees that split categories themselves, unfitted."""
+    trees = partial(
+        HistGradientBoostingClassifier, max_iter=3, min_samples_leaf=5, random_state=0
+    )
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan)
+    cities = ["city", "code"]
+    encoded = make_column_transformer((codes, cities), remainder="passthrough")
+    moved = make_column_transformer(("passthrough", cities), remainder="passthrough")
+    kinds = {
+        "from_dtype": trees(categorical_features="from_dtype"),
+        "names": trees(categorical_features=cities),
+        "mask": make_pipeline(
+            encoded, trees(categorical_features=[True, True, False, False, False])
+        ),
+        "moved": make_pipeline(
+            moved.set_output(transform="pandas"),
+            trees(categorical_features="from_dtype"),
+        ),
+    }
+    return kinds[kind]
+
+
+def rows_with_categories(n_rows: int, seed: int, kind: str) -> pd.DataFrame:
+    """Return rows of two categorical columns: one of words, one of whole numbers."""
+    rows = rows_of(n_rows, seed)
+    rng = np.random.default_rng([seed, 1])
+    rows["code"] = rng.choice([3, 11, 200, 7], n_rows)
+    step = rows["code"].map({3: 1.0, 11: -1.0, 200: 0.5, 7: 0.0})
+    rows["late"] = pd.cut(
+        rows["late"] + step * rows["size"], [-99, -0.7, 0.7, 99], labels=False
+    )
+    return rows if kind in {"mask", "names"} else rows.astype(CATEGORIES)
+
+
+@pytest.mark.parametrize("kind", ["from_dtype", "names", "mask", "moved"])
+def test_native_categories_of_several_classes_equal_enumeration(kind: str) -> None:
+    training, reference = (rows_with_categories(600, one, kind) for one in (1, 2))
+    reference["city"] = reference["city"].astype(object)
+    reference.loc[[0, 30], "city"] = "lima"  # never in training
+    reference.loc[[1, 31], "city"] = None
+    reference = reference.astype({"city": training["city"].dtype.name})
+    features = [*COLUMNS, "code"]
+    model = trees_with_categories(kind).fit(training[features], training["late"])
+    file = case_file("multiclass", data={"time": None, "entity": None})
+    case = load_case(file, frames={"reference": reference}, model=model)
+    rows = case.table("reference").take(np.arange(34), case.features)
+
+    found = attributions(case, rows[:4], rows[4:])
+
+    def margin(frame: pd.DataFrame, k: int) -> np.ndarray:
+        return in_unit(model.predict_proba(frame), CLASS_LOG_ODDS)[:, k]
+
+    own = model.predict_proba(rows[:4]).argmax(axis=1)
+    by_class = [brute_force(partial(margin, k=k), rows[:4], rows[4:]) for k in range(3)]
+    exact = np.stack(by_class)[own, np.arange(4)]
+    assert (found.method, found.unit) == (EVERY_TREE, CLASS_LOG_ODDS)
+    assert np.abs(found.values[["city", "code"]].to_numpy()).max(axis=0).min() > 0.01
+    assert np.abs(found.values.to_numpy() - exact).max() < 1e-10
+    assert_adds_up(found, 1e-10)
+
+
+def mixed(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.assign(city=rows["city"].str[0] + rows["code"].astype(str))
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        (
+            make_pipeline(FunctionTransformer(mixed), trees_with_categories("mask")),
+            NOT_OPENED,
+        ),
+        (
+            make_pipeline(
+                make_column_transformer((OrdinalEncoder(), ["city", "code"])),
+                RandomForestClassifier(3, random_state=0),
+            ),
+            "no exact route reads a RandomForestClassifier",
+        ),
+    ],
+)
+def test_page_says_why_several_classes_are_sampled(model: Pipeline, why: str) -> None:
+    rows = rows_with_categories(200, 1, "mask")
+    features = [*COLUMNS, "code"]
+    file = case_file("multiclass", data={"time": None, "entity": None})
+    fitted = model.fit(rows[features], rows["late"])
+    case = load_case(file, frames={"reference": rows}, model=fitted)
+    values = {**CHECK.defaults, "rows": 20, "background": 20, "evaluations": 4000}
+
+    found = measure(case, Options(values=values))
+
+    assert any(f"{SAMPLED}, since {why}" in note for note in found.notes)
 
 
 def test_probability_is_the_unit_of_the_same_tree_known_only_as_a_function() -> None:
