@@ -148,10 +148,11 @@ def test_rising_and_falling_columns_are_told_with_their_numbers(
 
     assert rising["ci_low"] > 0.95
     assert falling["ci_high"] < -0.9
-    assert "The larger a, the more it adds (rank correlation " in linear.notes[0]
-    assert "The larger b, the less it adds (rank correlation " in linear.notes[0]
-    assert "kind adds +" in linear.notes[0]
-    assert "In none of the rows explained does it use c." in linear.notes[0]
+    told = " ".join(linear.notes)
+    assert "The larger a, the more it adds (rank correlation " in told
+    assert "The larger b, the less it adds (rank correlation " in told
+    assert "kind adds +" in told
+    assert "In none of the rows explained does it use c." in told
 
 
 def test_column_that_turns_is_not_called_rising() -> None:
@@ -160,8 +161,9 @@ def test_column_that_turns_is_not_called_rising() -> None:
     found = found_of(case)
 
     assert abs(value(found, DIRECTION, "a")["value"]) < 0.3
-    assert "a goes both ways (rank correlation" in found.notes[0]
-    assert "The larger a" not in found.notes[0]
+    told = " ".join(found.notes)
+    assert "a goes both ways (rank correlation" in told
+    assert "The larger a" not in told
 
 
 @pytest.mark.parametrize(
@@ -186,8 +188,8 @@ def test_rows_where_training_has_none_are_counted_and_named() -> None:
     share = value(found, UNSUPPORTED, "a")
     assert share["value"] == pytest.approx(0.25, abs=0.02)
     assert share["ci_low"] < 0.25 < share["ci_high"]
-    assert "Training hardly has rows for a " in found.notes[0]
-    assert "of the current rows" in found.notes[0]
+    said = next(one for one in found.notes if "Training hardly has rows for a " in one)
+    assert "of the current rows" in said
     effects = found.tables["effects"]
     cells = effects[(effects["column"] == "a") & (effects["lower"] >= 10)]
     assert len(cells) > 0
@@ -251,7 +253,7 @@ def test_classifiers_are_told_in_their_unit(task: str) -> None:
 
     found = found_of(small_case(task, n_rows=400, checks=OPTIONS))
 
-    assert f"{unit} where it is" in found.notes[0]
+    assert f"{unit} where it is" in " ".join(found.notes)
     assert f"in {unit}" in found.notes[-1]
 
 
@@ -286,6 +288,27 @@ def opening(case: Case) -> str:
     page = with_contents(body, "20_explainability", Markup(), checks)
     assert page.startswith('<h1 id="20_explainability-0">Title</h1><p class="answer">')
     return page.partition('<p class="answer">')[2].partition("</p>")[0]
+
+
+def test_paragraph_is_short_and_says_no_sentence_twice(linear: Measurement) -> None:
+    opening, *others = linear.notes
+
+    words = [one for one in opening.split() if one != "%"]
+    assert 20 < len(words) <= 60
+    assert opening.startswith("Of all attribution the model gives a ")
+    assert any(one.startswith("In none of the rows") for one in others)
+    assert len({opening, *others}) == len(linear.notes)
+    assert not any(one in opening for one in others)
+
+
+def test_rows_without_support_are_told_before_any_direction() -> None:
+    current = rows_of(3)
+    current.loc[::4, "a"] += 10.0
+
+    told = " ".join(found_of(case_of(tables={"current": current})).notes)
+
+    thin = told.index("Training hardly has rows for a ")
+    assert told.index("Of all attribution") < thin < told.index("The larger a")
 
 
 def test_planted_leak_is_the_first_line_of_the_page() -> None:

@@ -1,8 +1,10 @@
 """What a model says about the world, in sentences that hold numbers alone."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from readiness.case import Case
@@ -12,7 +14,8 @@ from readiness.text import interval, number, visible
 
 HANGS, BREAKS = 0.8, 0.01  # as the limits of X9 and X7 ship
 MOST = 0.8  # of all attribution, which the columns named first make up
-N_LEANS, N_DIRECTIONS, N_CELLS, N_ALARMS = 4, 3, 2, 2
+OPENING_WORDS = 60  # of the paragraph that opens the page
+N_LEANS, N_CELLS, N_ALARMS = 4, 2, 2
 
 
 def account(
@@ -22,7 +25,9 @@ def account(
     needed: Mapping[str, Measurement],
     tables: list[Told],
 ) -> tuple[str, ...]:
-    """Return the paragraph that opens the page, and what it rests on.
+    """Return the paragraph that opens the page, further sentences, and their basis.
+
+    The strongest come first; the paragraph ends before its words are too many.
 
     Parameters
     ----------
@@ -37,19 +42,20 @@ def account(
     expected = needed["X7"].tables["expectations"] if "X7" in needed else None
     leans = needed["X9"].tables["shares"]
     alarms, doubts = _broken(needed.get("X7"), expected)
-    unit = tables[0].rows.found.unit
     sentences = [
         *alarms,
         *_hangs(leans),
         _leans(leans),
-        *directions(summary, effects, unit)[:N_DIRECTIONS],
         *unsupported(summary, effects, tables[-1].name),
-        *_unused(leans),
         *doubts,
         *_kept(expected),
+        *directions(summary, effects, tables[0].rows.found.unit),
+        *_unused(leans),
     ]
-    others = directions(summary, effects, unit)[N_DIRECTIONS:]
-    return (" ".join(sentences), *others, _basis(case, tables))
+    n_words = np.cumsum([len(re.findall(r"\S*\w\S*", one)) for one in sentences])
+    n_first = max(int(np.sum(n_words <= OPENING_WORDS)), 1)
+    opening = " ".join(sentences[:n_first])
+    return (opening, *sentences[n_first:], _basis(case, tables))
 
 
 def _broken(

@@ -68,9 +68,9 @@ def measure(case: Case, options: Options) -> Measurement:
     Cells and their support are those of C1. Attributions hang on the other columns
     too, so a cell's mean is not what changing this column alone would do; noise of a
     sampled route draws a rank correlation towards 0. Columns that hold the same share
-    an attribution by an accident of the fit. The first paragraph is put together from
+    an attribution by an accident of the fit. The sentences are put together from
     numbers of this check, of X7 and of X9: what breaks an expectation, or hangs on
-    one column, comes first. It tells of the model, not of causes. Under 30 blocks
+    one column, comes first. They tell of the model, not of causes. Under 30 blocks
     directions are not known.
 
     References
