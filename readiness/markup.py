@@ -138,7 +138,7 @@ def table_html(
     columns = [shown.iloc[:, place] for place in range(shown.shape[1])]
     numeric = [column.dtype.kind in "iufb" for column in columns]
     head = join(
-        html('<th scope="col"{}>{}</th>', _aligned(right=is_number), name_html(name))
+        html('<th scope="col"{}>{}</th>', _aligned(right=is_number), _heading(name))
         for name, is_number in zip(shown.columns, numeric, strict=True)
     )
     rows = zip(*(column.tolist() for column in columns), strict=True)
@@ -225,6 +225,11 @@ def _is_missing(cell: object) -> bool:
     if isinstance(cell, float):
         return math.isnan(cell)
     return cell is None or type(cell).__name__ in {"NAType", "NaTType"}
+
+
+def _heading(name: object) -> Markup:
+    """Return a column's name that may be broken after each underscore, on paper."""
+    return name_html(name).replace("_", Markup("_<wbr>"))
 
 
 def _aligned(*, right: bool) -> Markup:
