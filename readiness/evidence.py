@@ -7,7 +7,7 @@ time have their number since 1970, others their place in order of first appearan
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,10 @@ import pandas as pd
 from readiness.case import Case
 from readiness.columns import block_span
 from readiness.scored import Scores
+from readiness.shares import ShareCounts
 from readiness.stats import Estimate, Floats, Ints
+from readiness.table_rows import NULL_CODE, keys_of
+from readiness.tables import Table
 
 COLUMNS = ("metric", "group", "table", "blocks", "block", "influence")
 MOST_TIMES = 400  # blocks of time of one finding; a year of days fits
@@ -42,7 +45,7 @@ class Bins:
     called : str
         What a bin is; the same table, called the same, has the same bins in any run.
     bin : numpy.ndarray of int, shape (n,)
-        Of each of n rows.
+        Of each of n rows, or of each of n blocks of them.
     """
 
     table: str
@@ -79,9 +82,11 @@ def bins_of(case: Case, scored: Scores, undeclared: str = "") -> tuple[Bins, ...
         found.append(_bins_by_block(case, scored, name, undeclared, clusters.block))
     if clusters.entity is not None:
         name = data.entity or "entity"
-        found.append(_drawn_together(case, scored, name, clusters.entity))
+        codes = clusters.entity
+        found.append(_drawn_together(case, scored.table, name, codes, len(codes)))
     if not found:
-        found.append(_drawn_together(case, scored, "rows", scored.row))
+        codes = scored.row
+        found.append(_drawn_together(case, scored.table, "rows", codes, len(codes)))
     return tuple(found)
 
 
@@ -130,6 +135,73 @@ def kept_lines(
     return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)))
 
 
+def share_lines(
+    case: Case,
+    table: Table,
+    counts: ShareCounts,
+    findings: Sequence[tuple[str, str]],
+    *,
+    sign: float = 1.0,
+) -> list[pd.DataFrame]:
+    """Return what shares counted in a stream keep: as `influence_lines`, of sums alone.
+
+    Parameters
+    ----------
+    case, table : Case, Table
+        Declare block and entity.
+    counts : ShareCounts
+        Of the table; m shares.
+    findings : sequence of (str, str)
+        Metric and group of the first shares, in order.
+    sign : float
+        -1 for what a difference takes off.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        One per finding. The part of the error that a bin brings is its hits less the
+        share of its rows, over all rows. Empty where nothing is counted, and where
+        the table has neither block nor entity: no row's place is kept then.
+    """
+    total = float(counts.totals[0])
+    bins = _bins_of_sums(case, table, counts) if total > 0 else ()
+    lines = []
+    for n, finding in enumerate(findings, start=1):
+        share = float(counts.totals[n]) / total if total > 0 else 0.0
+        parts = [_empty()]
+        for one, keyed in zip(bins, counts.clusterings, strict=False):
+            known, place = np.unique(one.bin, return_inverse=True)
+            error = sign * (keyed.sums[:, n] - share * keyed.sums[:, 0]) / total
+            sums: Floats = np.bincount(place, error, len(known)).astype(float)
+            parts.append(kept_lines(finding, one.table, one.called, known, sums))
+        lines.append(pd.concat(parts, ignore_index=True))
+    return lines
+
+
+def _bins_of_sums(case: Case, table: Table, counts: ShareCounts) -> tuple[Bins, ...]:
+    """Return the bin of each block, then of each entity, that rows were summed by."""
+    keys, n_rows = keys_of(case, table), counts.n_rows
+    named: list[str] = []
+    if keys.time or keys.block:
+        named.append(case.block or "")
+    if keys.entity:
+        named.append(keys.entity)
+    found: list[Bins] = []
+    for name, keyed in zip(named, counts.clusterings, strict=True):
+        if keys.time and not found:
+            without = keyed.keys < NULL_CODE // 2
+            codes = np.where(
+                without, -1 - (keyed.keys - NULL_CODE) % SPREAD_OUT, keyed.keys
+            )
+            found.append(_neighbours_joined(table.name, name, codes, n_rows))
+        else:
+            assert keyed.first is not None, "`share_counts` knows it"  # noqa: S101 (never reached: nothing else counts shares by entity)
+            # The place in order of appearance: a hash would tell whose it is.
+            first = np.argsort(np.argsort(keyed.first))
+            found.append(_drawn_together(case, table.name, name, first, n_rows))
+    return tuple(found)
+
+
 def influence_table(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Return what a check keeps: whole findings, `MOST_LINES` lines at most.
 
@@ -154,27 +226,27 @@ def _empty() -> pd.DataFrame:
 def _bins_by_block(
     case: Case, scored: Scores, name: str, undeclared: str, codes: Ints
 ) -> Bins:
+    table, n_rows = scored.table, len(codes)
     if undeclared in SPANS:
-        return _neighbours_joined(scored, name, codes)
+        return _neighbours_joined(table, name, codes, n_rows)
     if undeclared:  # numbered among these rows, so only with these rows the same
         rows = np.ascontiguousarray(scored.row).tobytes()
         same = f"{name} of rows {hashlib.sha256(rows).hexdigest()[:12]}"
-        return _drawn_together(case, scored, name, codes, same)
+        return _drawn_together(case, table, name, codes, n_rows, called=same)
     span = block_span(name)
     if span is None or scored.time is None:
-        return _drawn_together(case, scored, name, codes)
+        return _drawn_together(case, table, name, codes, n_rows)
     when = scored.time.astype("datetime64[ns]").astype(np.int64) // span
     without = np.isnat(scored.time)
-    return _neighbours_joined(
-        scored, name, np.where(without, -1 - codes % SPREAD_OUT, when)
-    )
+    when = np.where(without, -1 - codes % SPREAD_OUT, when)
+    return _neighbours_joined(table, name, when, n_rows)
 
 
-def _neighbours_joined(scored: Scores, name: str, codes: Ints) -> Bins:
+def _neighbours_joined(table: str, name: str, codes: Ints, n_rows: int) -> Bins:
     """Return blocks of time, joined by powers of two until they are few enough."""
-    bins, width = joined(codes, len(codes))
+    bins, width = joined(codes, n_rows)
     called = name if width == 1 else f"{width} x {name}"
-    return Bins(table=scored.table, called=called, bin=bins)
+    return Bins(table=table, called=called, bin=bins)
 
 
 def joined(codes: Ints, n_rows: int) -> tuple[Ints, int]:
@@ -186,17 +258,17 @@ def joined(codes: Ints, n_rows: int) -> tuple[Ints, int]:
 
 
 def _drawn_together(
-    case: Case, scored: Scores, name: str, codes: Ints, called: str = ""
+    case: Case, table: str, name: str, codes: Ints, n_rows: int, *, called: str = ""
 ) -> Bins:
-    n_values, n_rows = len(np.unique(codes)), len(codes)
+    n_values = len(np.unique(codes))
     section = case.file.columns.get(name)
     least = LEAST_VALUES if section is not None and section.sensitive else 1
     most = max(min(MOST_DRAWN, n_rows // LEAST_ROWS, n_values // least), 1)
     if n_values <= most:
-        return Bins(table=scored.table, called=called or name, bin=codes)
+        return Bins(table=table, called=called or name, bin=codes)
     called = f"{called or name} in {most}"
     mixed = _mixed(codes) % np.uint64(most)
-    return Bins(table=scored.table, called=called, bin=mixed.astype(np.int64))
+    return Bins(table=table, called=called, bin=mixed.astype(np.int64))
 
 
 def _mixed(codes: Ints) -> npt.NDArray[np.uint64]:

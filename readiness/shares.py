@@ -1,6 +1,6 @@
 """Shares of rows counted in a stream: sums by block are all an interval needs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,19 @@ from readiness.stats import (
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class KeyedSums:
-    """Sums of m columns by an integer key, sorted by key."""
+    """Sums of m columns by K integer keys, sorted by key.
+
+    Parameters
+    ----------
+    keys : numpy.ndarray of int, shape (K,)
+    sums : numpy.ndarray of float, shape (K, m)
+    first : numpy.ndarray of int, shape (K,), or None
+        The row in which each key was met first; None where nobody needs it.
+    """
 
     keys: Ints
     sums: Floats
+    first: Ints | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,7 +44,8 @@ class ShareCounts:
     totals, squares : numpy.ndarray of float, shape (1 + m,)
         Sum of weights and of squared weights: of all rows, then of each share's hits.
     clusterings : tuple of KeyedSums
-        `totals` by block, then by entity, where the case declares them.
+        `totals` by block, then by entity, where the case declares them, with the row
+        in which each was met first.
     """
 
     n_rows: int
@@ -44,18 +54,30 @@ class ShareCounts:
     clusterings: tuple[KeyedSums, ...]
 
 
-def keyed_sums(keys: Ints, columns: Floats) -> KeyedSums:
-    """Return the sums of `columns`, shape (n, m), by `keys`, shape (n,)."""
-    found, place = np.unique(keys, return_inverse=True)
+def keyed_sums(keys: Ints, columns: Floats, first: Ints | None = None) -> KeyedSums:
+    """Return the sums of `columns`, shape (n, m), by `keys`, shape (n,).
+
+    Parameters
+    ----------
+    first : numpy.ndarray of int, shape (n,), optional
+        Where each key was met; ascending for equal keys.
+    """
+    if first is None:
+        found, place = np.unique(keys, return_inverse=True)
+    else:
+        found, at, place = np.unique(keys, return_index=True, return_inverse=True)
+        first = first[at]
     sums = [np.bincount(place, one, minlength=len(found)) for one in columns.T]
-    return KeyedSums(keys=found, sums=np.stack(sums, axis=1))
+    return KeyedSums(keys=found, sums=np.stack(sums, axis=1), first=first)
 
 
 def merge_sums(a: KeyedSums, b: KeyedSums) -> KeyedSums:
-    """Return the sums of two sets of rows together."""
-    return keyed_sums(
-        np.concatenate([a.keys, b.keys]), np.concatenate([a.sums, b.sums])
-    )
+    """Return the sums of two sets of rows together, those of `a` first."""
+    first = None
+    if a.first is not None and b.first is not None:
+        first = np.concatenate([a.first, b.first])
+    keys = np.concatenate([a.keys, b.keys])
+    return keyed_sums(keys, np.concatenate([a.sums, b.sums]), first)
 
 
 def share_counts(
@@ -84,8 +106,9 @@ def share_counts(
 
 
 def merge_share_counts(a: ShareCounts, b: ShareCounts) -> ShareCounts:
-    """Return the counts of two sets of rows together."""
-    pairs = zip(a.clusterings, b.clusterings, strict=True)
+    """Return the counts of two sets of rows together, those of `a` first."""
+    later = [_after(one, a.n_rows) for one in b.clusterings]
+    pairs = zip(a.clusterings, later, strict=True)
     return ShareCounts(
         n_rows=a.n_rows + b.n_rows,
         totals=a.totals + b.totals,
@@ -142,7 +165,14 @@ def _sums_of(codes: Ints, weight: Floats, places: list[Ints]) -> KeyedSums:
     sums = [
         np.bincount(place[rows], weight[rows], minlength=len(keys)) for rows in places
     ]
-    return KeyedSums(keys=keys, sums=np.stack(sums, axis=1))
+    first = np.empty(len(keys), dtype=np.int64)
+    first[place[::-1]] = np.arange(len(codes))[::-1]  # the last one written stays
+    return KeyedSums(keys=keys, sums=np.stack(sums, axis=1), first=first)
+
+
+def _after(sums: KeyedSums, n_rows: int) -> KeyedSums:
+    """Return sums of rows that come after others."""
+    return sums if sums.first is None else replace(sums, first=sums.first + n_rows)
 
 
 def _interval(counts: ShareCounts, n: int) -> Interval:

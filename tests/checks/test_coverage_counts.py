@@ -83,6 +83,9 @@ def test_shares_counted_in_pieces_equal_those_counted_at_once() -> None:
     assert merged.squares == pytest.approx(whole.squares)
     assert np.array_equal(merged.clusterings[1].keys, whole.clusterings[1].keys)
     assert merged.clusterings[1].sums == pytest.approx(whole.clusterings[1].sums)
+    _, first = np.unique(clusters.entity, return_index=True)
+    assert merged.clusterings[1].first.tolist() == first.tolist()
+    assert whole.clusterings[1].first.tolist() == first.tolist()
 
 
 def test_second_highest_value_comes_from_another_block() -> None:

@@ -13,7 +13,7 @@ from readiness.checks.coverage._situations import (
 )
 from readiness.checks.coverage._there import metric_there
 from readiness.checks.coverage._uncovered import Uncovered
-from readiness.shares import share_intervals
+from readiness.shares import ShareCounts, share_intervals
 from readiness.stats import Interval, no_interval
 from readiness.table_rows import keys_of, passed
 from readiness.tables import Table
@@ -34,6 +34,8 @@ class Held:
         is without a value where it is the other table itself.
     alone, known_alone : Interval
         The same of situations of one attribute alone.
+    counts, known_counts : ShareCounts, ShareCounts or None
+        What these are made of: of any situation, then of those of one attribute.
     """
 
     lines: list[Line]
@@ -41,6 +43,8 @@ class Held:
     known: Interval
     alone: Interval
     known_alone: Interval
+    counts: ShareCounts
+    known_counts: ShareCounts | None
 
 
 def held_against(
@@ -84,6 +88,7 @@ def held_against(
     share, alone, *shares = share_intervals(on_other.shares)
     unknown = no_interval(0.0, 1.0)
     known, known_alone, *each = [unknown, unknown, *(unknown for _ in shares)]
+    on_reference = None
     if other.name != "reference":
         on_reference = met_by(case.table("reference")).shares
         known, known_alone, *each = share_intervals(on_reference)
@@ -101,7 +106,13 @@ def held_against(
         for place, (one, added) in enumerate(first)
     ]
     return Held(
-        lines=lines, share=share, known=known, alone=alone, known_alone=known_alone
+        lines=lines,
+        share=share,
+        known=known,
+        alone=alone,
+        known_alone=known_alone,
+        counts=on_other.shares,
+        known_counts=on_reference,
     )
 
 

@@ -17,9 +17,10 @@ from readiness.checks.coverage._support import (
     told,
 )
 from readiness.errors import NotAssessedError, Reason
+from readiness.evidence import influence_table, share_lines
 from readiness.figures import new_figure
 from readiness.profiles import profile
-from readiness.result import Check, Limit, Measurement, Options
+from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
 from readiness.shares import share_intervals
 from readiness.stats import Interval, summary_frame, summary_row
 from readiness.table_rows import (
@@ -106,12 +107,14 @@ def measure(case: Case, options: Options) -> Measurement:
     found = _judged(case, support, other)
     share = share_intervals(found.shares)[0]
     rows = [summary_row(METRIC, "", share, "share")]
+    kept = share_lines(case, other, found.shares, [(METRIC, "")])
     usual = None
     if other.name != "reference" and base.name != "reference":
-        usual = share_intervals(_judged(case, support, case.table("reference")).shares)[
-            0
-        ]
-        rows.append(summary_row(METRIC, "table=reference", usual, "share"))
+        reference, group = case.table("reference"), "table=reference"
+        counts = _judged(case, support, reference).shares
+        usual = share_intervals(counts)[0]
+        rows.append(summary_row(METRIC, group, usual, "share"))
+        kept += share_lines(case, reference, counts, [(METRIC, group)])
     drivers = told(names, found.parts)
     return Measurement(
         summary=summary_frame(rows),
@@ -123,6 +126,7 @@ def measure(case: Case, options: Options) -> Measurement:
                     "rows": found.cells,
                 }
             ),
+            INFLUENCE: influence_table(kept),
         },
         notes=_notes(share, usual, drivers, support, case, (base.name, other.name)),
     )

@@ -25,7 +25,8 @@ from readiness.checks.coverage._situations import (
 from readiness.checks.coverage._there import impossible_regions
 from readiness.checks.coverage._uncovered import search
 from readiness.errors import Reason
-from readiness.result import Check, Limit, Measurement, Options
+from readiness.evidence import influence_table, share_lines
+from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
 from readiness.shares import share_difference
 from readiness.stats import empty_row, no_interval, summary_frame, summary_row
 from readiness.table_rows import compared_tables, keys_of, passed
@@ -132,6 +133,7 @@ def measure(case: Case, options: Options) -> Measurement:
                 sensitive=sensitive,
             ),
             "patterns": pattern_table(count, found, n_rows, min_rows, sensitive),
+            INFLUENCE: _kept(case, other, held),
             "map": map_table(count, seen, met, min_rows, sensitive).assign(
                 rule=words.unseen(min_rows, count.n_blocks)
             ),
@@ -195,6 +197,22 @@ def _summary(held: Held, seen: Cells, other: Table, answer: Answer) -> pd.DataFr
     exact = {"value": n, "ci_low": n, "ci_high": n, "n_rows": other.n_rows}
     rows.append({**counted, **exact, "n_blocks": np.nan})
     return summary_frame(rows)
+
+
+def _kept(case: Case, other: Table, held: Held) -> pd.DataFrame:
+    """Return the sums by block, of both tables for the difference."""
+    kept = share_lines(case, other, held.counts, [(SHARE, ""), (SHARE, "level=1")])
+    if held.known_counts is not None:
+        reference, known = case.table("reference"), held.known_counts
+        more = share_lines(case, other, held.counts, [(EXCESS, "")])
+        less = share_lines(case, reference, known, [(EXCESS, "")], sign=-1.0)
+        groups = ("table=reference", "level=1 & table=reference")
+        kept = [
+            pd.concat([*more, *less], ignore_index=True),
+            *kept,
+            *share_lines(case, reference, known, [(SHARE, one) for one in groups]),
+        ]
+    return influence_table(kept)
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # noqa: ARG001 (one signature for all checks)

@@ -3,11 +3,16 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from readiness.canvas import BLACK, GREY
 from readiness.case import Case
 from readiness.checks.coverage._dates_in_text import has_several_formats
-from readiness.checks.coverage._outside import count_outside, expected_outside
+from readiness.checks.coverage._outside import (
+    Outside,
+    count_outside,
+    expected_outside,
+)
 from readiness.checks.coverage._range_report import (
     EXPECTED,
     METRIC,
@@ -17,8 +22,9 @@ from readiness.checks.coverage._range_report import (
     sentences,
 )
 from readiness.errors import NotAssessedError, Reason
+from readiness.evidence import influence_table, share_lines
 from readiness.figures import draw_intervals, new_figure
-from readiness.result import Check, Limit, Measurement, Options
+from readiness.result import INFLUENCE, Check, Limit, Measurement, Options
 from readiness.stats import empty_row, no_interval, summary_frame, summary_row
 from readiness.table_rows import (
     Seen,
@@ -27,6 +33,7 @@ from readiness.table_rows import (
     look_at,
     readable,
 )
+from readiness.tables import Table
 from readiness.text import number, visible
 
 if TYPE_CHECKING:
@@ -102,9 +109,19 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         tables={
             "columns": columns_table(case, seen, outside, summary),
             "new_categories": new_categories(case, outside),
+            INFLUENCE: _kept(case, other, outside),
         },
         notes=sentences(case, seen, outside, summary, (base.name, other.name)),
     )
+
+
+def _kept(case: Case, table: Table, outside: Outside) -> pd.DataFrame:
+    """Return the sums by block: of any column first, then by share; none sensitive."""
+    findings = [(METRIC, group_of(name)) for name in outside.names]
+    *lines, whole = share_lines(case, table, outside.shares, [*findings, (METRIC, "")])
+    order = np.argsort(-outside.shares.totals[1:-1], kind="stable")
+    shown = [n for n in order if not case.columns[outside.names[n]].sensitive]
+    return influence_table([whole, *(lines[n] for n in shown)])
 
 
 def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
