@@ -23,8 +23,8 @@ def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        Empty for a run without a verdict. The first two stand beside the verdict; what
-        other seeds gave is in the second where one gave another outcome.
+        Empty for a run without a verdict. The first two stand beside the verdict; that
+        another seed gave another outcome is in the second.
     """
     found = results.get("stability")
     if results["outcome"] == Outcome.ERROR:
@@ -32,12 +32,12 @@ def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
     if found is None:
         return ("How stable this outcome is was not computed.",)
     checks = [result_from_dict(one) for one in results["checks"]]
-    limits, fixed = _limits(found["limits"]), _fixed(found["resampling"])
-    seeds = _seeds(found["seed"], results["outcome"])
-    if _flips(found["seed"], results["outcome"]):
-        limits = f"{limits} {seeds}"
-    else:
-        fixed = f"{fixed} {seeds}".strip()
+    limits, seed = _limits(found["limits"]), found["seed"]
+    tried = _tried(seed.get("others", ()), results["outcome"])
+    rest = [_fixed(found["resampling"]), tried, _seed(seed)]
+    if any(one["outcome"] != results["outcome"] for one in seed.get("others", ())):
+        limits, rest[1] = f"{limits} {tried}", ""
+    fixed = " ".join(filter(None, rest))
     redrawn = _redrawn(found["resampling"], blocks_called(results["facts"], checks))
     return tuple(filter(None, (redrawn, limits, fixed)))
 
@@ -117,27 +117,23 @@ def _fixed(found: Mapping[str, Any]) -> str:
     return " ".join(text)
 
 
-def _flips(seed: Mapping[str, Any], outcome: str) -> list[Mapping[str, Any]]:
-    return [one for one in seed.get("others", ()) if one["outcome"] != outcome]
-
-
-def _seeds(seed: Mapping[str, Any], outcome: str) -> str:
-    """Return what other seeds gave, and which checks may depend on the seed."""
+def _seed(seed: Mapping[str, Any]) -> str:
+    """Return how likely a flip is at most, and which checks may depend on the seed."""
+    text = ""
+    if seed.get("others"):
+        text = f"{_chance(seed['flip_high'])} "
+    elif seed["seeded"]:
+        text = "No other seed was tried: the same run with another --seed does. "
     if not seed["seeded"]:
-        depends = "No required finding depends on the seed."
-    else:
-        depends = f"{', '.join(seed['seeded'])} may depend on the seed"
-        unseeded = ", ".join(seed["unseeded"])
-        depends += f", {unseeded} cannot." if unseeded else "."
-    others = seed.get("others", ())
-    if others:
-        return f"{_tried(others, outcome)} {_chance(seed['flip_high'])} {depends}"
-    if not seed["seeded"]:
-        return depends
-    return f"No other seed was tried: the same run with another --seed does. {depends}"
+        return f"{text}No required finding depends on the seed."
+    text += f"{', '.join(seed['seeded'])} may depend on the seed"
+    unseeded = ", ".join(seed["unseeded"])
+    return f"{text}, {unseeded} cannot." if unseeded else f"{text}."
 
 
 def _tried(others: Sequence[Mapping[str, Any]], outcome: str) -> str:
+    if not others:
+        return ""
     runs: dict[str, list[str]] = {}
     for one in others:
         runs.setdefault(one["outcome"], []).append(one["run_id"])
@@ -161,9 +157,9 @@ def _named(runs: Sequence[str]) -> str:
 
 
 def _chance(high: float) -> str:
-    share = number(high, "share")
     if high == 1:
-        return "These seeds do not bound the chance of another outcome."
+        return "The other seeds do not bound the chance of another outcome."
+    share = number(high, "share")
     return f"The chance that a seed gives another outcome is at most {share} (95 %)."
 
 
