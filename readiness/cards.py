@@ -187,7 +187,7 @@ def _row(one: Finding, blocks: str) -> Markup:
         _small(name_html(group_words(one.group, one.metric), 120)) if one.group else "",
         html(' class="rd-fixed"') if len(value) <= MAX_FIXED_CHARS else "",
         value,
-        interval_words(one),
+        interval_words(one) or "none",
         html('<span class="rd-fixed">{}</span>', limit_words(one)),
         _small(", ".join(filter(None, (by, "required" if one.required else "")))),
         rows_words(one, blocks),

@@ -269,11 +269,26 @@ def test_rows_are_drawn_as_a_picture_and_the_rest_as_lines() -> None:
     figure = draw(found, CHECK.limits)
 
     below = figure.axes[1]
-    assert [len(one.get_offsets()) for one in below.collections] == [150, 150, 150]
+    assert sum(len(one.get_offsets()) for one in below.collections) == 3 * 150
+    assert below.get_xlabel().startswith("attribution of 150 random rows (target unit)")
     assert all(one.get_rasterized() for one in below.collections)
     svg = figure_svg(figure)
     assert svg.count(b"data:image/png;base64") == 1
     assert len(svg) < MAX_SVG_BYTES
+
+
+def test_shape_says_what_colour_says() -> None:
+    found = tied_measurement()
+    swarm = found.tables["swarm"]
+    swarm.loc[swarm["column"] == "w", "rank_of_value"] = np.nan
+
+    below = draw(found, CHECK.limits).axes[1]
+
+    shapes = {
+        tuple(one.get_facecolor()[0]): len(one.get_paths()[0].vertices)
+        for one in below.collections
+    }
+    assert len(shapes) == len(set(shapes.values())) == 3
 
 
 def test_swarm_holds_no_value_of_a_row() -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from readiness.canvas import BLACK, GREY, label
+from readiness.canvas import BLACK, BLUE, GREY, VERMILLION, label
 from readiness.case import Case
 from readiness.checks.explainability._explained import Explained
 from readiness.checks.explainability._ties import brackets
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SWARM_ROWS, SWARM_COLUMNS = 150, 10
+SVERMILLION_ROWS, SVERMILLION_COLUMNS = 150, 10
 SPREAD, N_BINS = 0.38, 60  # of half a row, and bins over which points are stacked
-COLD, WARM, UNKNOWN = "#0072B2", "#D55E00", "#7A7A7A"
+MIDDLE = 0.5  # of the ranks of values: low below, high from here
 DPI = 100  # of the points, which are a picture inside the drawing
-AXIS = "attribution of each row; blue: low value, red: high, grey: no order"
+KEY = "blue dot: low value, red cross: high, grey square: no order"
 
 
 def swarm_table(
@@ -45,9 +45,9 @@ def swarm_table(
         ``column``, ``attribution`` and ``rank_of_value`` (0 to 1; NaN for categories,
         missing values and sensitive columns), of at most 150 rows and ten columns.
     """
-    kept = frame[: min(SWARM_ROWS, len(rows.found.values))]
+    kept = frame[: min(SVERMILLION_ROWS, len(rows.found.values))]
     parts = []
-    for name in order[:SWARM_COLUMNS]:
+    for name in order[:SVERMILLION_COLUMNS]:
         column = case.columns[name]
         ranks = np.full(len(kept), np.nan)
         if column.kind == "numeric" and not column.sensitive:
@@ -82,7 +82,9 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     )
     _draw_ties(axes, table.head(n_shown))
     below = figure.axes[1]
-    below.set_xlabel(f"{AXIS} ({unit})")
+    n_rows = len(swarm) // n_swarm
+    of = f", first {n_swarm} columns" if n_swarm < len(table) else ""
+    below.set_xlabel(f"attribution of {n_rows:,} random rows{of} ({unit})\n{KEY}")
     _draw_swarm(below, swarm)
     figure.set_dpi(DPI)
     return figure
@@ -94,18 +96,18 @@ def _draw_ties(axes: "Axes", table: pd.DataFrame) -> None:
     edge = axes.get_yaxis_transform()
     found = brackets(best, worst)
     lanes = _lanes(found)
-    step = min(0.022, 0.044 / max(lanes, default=1)) if any(lanes) else 0.0
+    step = min(0.018, 0.036 / max(lanes, default=1)) if any(lanes) else 0.0
     look: dict[str, Any] = {"color": BLACK, "linewidth": 1.1, "transform": edge}
     look["clip_on"] = False
     for (first, last), lane in zip(found, lanes, strict=True):
-        at = 1.16 + step * lane
+        at = 1.15 + step * lane
         ends = [first - 0.3, last + 0.3]
         axes.plot([at, at], ends, gid="tie", **look)
         for end in ends:
             axes.plot([at - 0.012, at], [end, end], **look)
     if found:
         look = {"fontsize": 8, "color": GREY, "ha": "left", "va": "bottom"}
-        axes.text(1.13, found[0][0] - 0.38, "tied", transform=edge, **look)
+        axes.text(1.12, found[0][0] - 0.38, "tied", transform=edge, **look)
 
 
 def _lanes(found: list[tuple[int, int]]) -> list[int]:
@@ -127,15 +129,23 @@ def _draw_swarm(axes: "Axes", swarm: pd.DataFrame) -> None:
         part = swarm[swarm["column"] == name]
         x = part["attribution"].to_numpy()
         rank = part["rank_of_value"].to_numpy()
-        shades = [COLD if one < 0.5 else WARM for one in rank]  # noqa: PLR2004 (half)
-        known = np.isfinite(rank)
-        colors = [
-            one if is_known else UNKNOWN
-            for one, is_known in zip(shades, known, strict=True)
-        ]
-        axes.scatter(
-            x, place + _stacked(x, span), s=4, c=colors, linewidths=0, rasterized=True
+        y = place + _stacked(x, span)
+        looks = (  # shape says what colour says
+            (rank < MIDDLE, "o", 4, 0.0, BLUE),
+            (rank >= MIDDLE, "+", 10, 0.8, VERMILLION),
+            (np.isnan(rank), "s", 4, 0.0, GREY),
         )
+        for kept, marker, size, width, color in looks:
+            if kept.any():
+                axes.scatter(
+                    x[kept],
+                    y[kept],
+                    s=size,
+                    color=color,
+                    marker=marker,
+                    linewidths=width,
+                    rasterized=True,
+                )
     axes.axvline(0, color=BLACK, linewidth=0.8)
     axes.set_yticks(range(len(names)), [label(one, 32) for one in names])
     axes.set_ylim(max(len(names), 2) - 0.4, -0.6)

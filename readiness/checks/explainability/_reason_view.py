@@ -104,7 +104,7 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
         ]
         axes.text(
             0.0,
-            place - 0.4,
+            place - 0.42,
             ", ".join(told),
             transform=axes.get_yaxis_transform(),
             fontsize=7.5,
