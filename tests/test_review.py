@@ -83,6 +83,7 @@ CHECKS = {
         found("needing", "U2", needing, needs=("U1",)),
         found("absent", "U3", absent),
         found("needing_absent", "U4", needing, needs=("U3",)),
+        found("helped", "U7", needing, helped_by=("U1",)),
         found("crashing", "U5", crashing),
         found("refused", "U6", refused),
     )
@@ -148,6 +149,42 @@ def test_needed_measurement_arrives(case: Case) -> None:
     review.check("needing")
 
     assert review.results["needing"].findings[0].value == pytest.approx(42.0)
+
+
+@pytest.mark.parametrize("name", ["needing", "helped"])
+def test_options_a_notebook_gives_hold_for_the_checks_that_need_its_measurement(
+    case: Case, name: str
+) -> None:
+    review = review_of(case)
+    said = []
+
+    for value in (None, 1.0, 41.0, None):  # the same cells, run again and again
+        review.check("answer", **({} if value is None else {"value": value}))
+        review.check(name)
+        said.append(review.results[name].findings[0].value)
+
+    assert said == [42.0, 1.0, 41.0, 42.0]
+    assert review.results[name].options == {}
+
+
+def test_option_that_was_refused_is_not_given_to_others(case: Case) -> None:
+    review = review_of(case)
+    review.check("answer", value=1.0)
+
+    with pytest.raises(CaseError, match="no option 'valeu'"):
+        review.check("answer", valeu=2.0)
+    review.check("needing")
+
+    assert review.results["needing"].findings[0].value == pytest.approx(1.0)
+
+
+def test_options_of_one_notebook_are_not_given_in_another(case: Case) -> None:
+    review_of(case).check("answer", value=1.0)
+    other = review_of(case)
+
+    other.check("needing")
+
+    assert other.results["needing"].findings[0].value == pytest.approx(42.0)
 
 
 @pytest.mark.parametrize("name", ["absent", "needing_absent"])
