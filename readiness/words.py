@@ -64,7 +64,7 @@ METRICS = {
     "separated_ranks": "ranks that can be told apart",
     "rank_overlap": "agreement of the first ranks",
     "rank_correlation": "agreement of all ranks",
-    "direction_kept": "fits in which more of it adds, or takes, as here",
+    "direction_kept": "fits that keep the direction of the column",
     "faithfulness": "share of the best possible explanation",
     "permutation_importance": "loss added when the column is shuffled",
     "drop_column_importance": "loss added when the model is fitted without it",

@@ -233,6 +233,8 @@ def test_columns_that_are_not_told_apart_share_a_bracket() -> None:
 
     ties = [one for one in figure.axes[0].get_lines() if one.get_gid() == "tie"]
     assert [one.get_ydata() for one in ties] == [pytest.approx([0.7, 2.3])]
+    word = next(one for one in figure.axes[0].texts if one.get_text() == "tied")
+    assert word.get_position()[0] >= max(ties[0].get_xdata())  # makes room for it
     assert "2 of them are tied with a neighbour" in alt(found)
 
 

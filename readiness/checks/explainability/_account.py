@@ -15,7 +15,7 @@ from readiness.text import interval, number, visible
 HANGS, BREAKS = 0.8, 0.01  # as the limits of X9 and X7 ship
 MOST = 0.8  # of all attribution, which the columns named first make up
 OPENING_WORDS = 60  # of the paragraph that opens the page
-N_LEANS, N_CELLS, N_ALARMS = 4, 2, 2
+N_LEANS, N_CELLS, N_ALARMS = 3, 2, 2
 
 
 def account(
@@ -25,7 +25,7 @@ def account(
     needed: Mapping[str, Measurement],
     tables: list[Told],
 ) -> tuple[str, ...]:
-    """Return the paragraph that opens the page, further sentences, and their basis.
+    """Return the paragraph that opens the page, its basis, and further sentences.
 
     The strongest come first; the paragraph ends before its words are too many.
 
@@ -55,7 +55,7 @@ def account(
     n_words = np.cumsum([len(re.findall(r"\S*\w\S*", one)) for one in sentences])
     n_first = max(int(np.sum(n_words <= OPENING_WORDS)), 1)
     opening = " ".join(sentences[:n_first])
-    return (opening, *sentences[n_first:], _basis(case, tables))
+    return (opening, _basis(case, tables), *sentences[n_first:])
 
 
 def _broken(
@@ -182,15 +182,16 @@ def unsupported(summary: pd.DataFrame, effects: pd.DataFrame, table: str) -> lis
             f"Of its first columns, every {table} row lies where training supports it."
         ]
     own = effects[(effects["table"] == table) & ~effects["supported"]]
-    named = []
+    named: list[str] = []
     for one in shares.sort_values("value", ascending=False).head(2).to_dict("records"):
         cells = own[(own["column"] == one["group"]) & (own["rows"] > 0)]
         most = cells.sort_values("rows", ascending=False, kind="stable")["cell"]
         words = " or ".join(visible(cell, 30) for cell in most.head(N_CELLS))
         limits = interval(one["ci_low"], one["ci_high"], "share")
+        of = "" if named else f" of the {table} rows"
         named.append(
             f"{visible(one['group'], 40)}{f' {words}' if words else ''} "
-            f"({number(one['value'], 'share')} of the {table} rows, {limits})"
+            f"({number(one['value'], 'share')}{of}, {limits})"
         )
     return [f"Training hardly has rows for {' and '.join(named)}."]
 

@@ -106,8 +106,10 @@ def _draw_ties(axes: "Axes", table: pd.DataFrame) -> None:
         for end in ends:
             axes.plot([at - 0.012, at], [end, end], **look)
     if found:
-        look = {"fontsize": 8, "color": GREY, "ha": "left", "va": "bottom"}
-        axes.text(1.12, found[0][0] - 0.38, "tied", transform=edge, **look)
+        look = {"fontsize": 8, "color": GREY, "ha": "right", "va": "bottom"}
+        # The layout makes room for text, not for lines: it ends where they do.
+        right = 1.16 + step * max(lanes)
+        axes.text(right, found[0][0] - 0.38, "tied", transform=edge, **look)
 
 
 def _lanes(found: list[tuple[int, int]]) -> list[int]:

@@ -89,11 +89,12 @@ def measure(case: Case, options: Options) -> Measurement:
     told = directions(summary, effects, unit)[:N_DRAWN]
     finding = " ".join([*told, *unsupported(summary, effects, tables[-1].name)])
     rule = _rule(support, tables).assign(unit=unit, finding=finding)
-    notes = account(case, summary, effects, options.needed, tables)
+    opening, basis, *others = account(case, summary, effects, options.needed, tables)
+    left_out = [f"Current rows are not in it: {why}"] if why else []
     return Measurement(
         summary=summary,
         tables={"effects": effects, "support": rule},
-        notes=(*notes, f"Current rows are not in it: {why}") if why else notes,
+        notes=(opening, basis, *left_out, *others),
     )
 
 
