@@ -104,6 +104,17 @@ def test_summary_is_tidy(name: str, task: str, cases: Mapping[str, Case]) -> Non
 
 @EVERY_TASK
 @EVERY_CHECK
+def test_open_table_is_as_wide_as_a_printed_page(
+    name: str, task: str, cases: Mapping[str, Case]
+) -> None:
+    tables = measure(cases[task], CHECKS[name]).tables
+    shown = tables.get(CHECKS[name].check.shown, pd.DataFrame())
+
+    assert len(shown.columns) <= 10  # a wider one makes the whole print small
+
+
+@EVERY_TASK
+@EVERY_CHECK
 def test_interval_holds_its_value(
     name: str, task: str, cases: Mapping[str, Case]
 ) -> None:

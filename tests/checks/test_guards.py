@@ -699,3 +699,24 @@ def test_many_columns_draw_the_silent_ones_and_list_the_rest() -> None:
     assert len(names) == 24
     assert {f"c{n}" for n in range(5)} <= set(names)
     assert "476 more columns" in axes.get_xlabel()
+
+
+def test_columns_that_are_only_refused_leave_their_room_where_there_are_many() -> None:
+    n_columns = 40
+    table = pd.DataFrame(
+        {
+            "column": [f"c{n}" for n in range(n_columns)],
+            "fault": "decimal comma",
+            "loss": np.where(np.arange(n_columns) < 36, np.nan, 0.3),
+            "guard": np.where(np.arange(n_columns) < 36, MODEL, SCHEMA),
+            "harmful": True,
+            "silent": False,
+        }
+    )
+    found = Measurement(summary=pd.DataFrame(), tables={"guards": table})
+
+    axes = draw(found, ()).axes[0]
+
+    names = [one.get_text() for one in axes.get_xticklabels()]
+    assert names == ["c36", "c37", "c38", "c39"]
+    assert "36 more columns, with smaller losses or refused" in axes.get_xlabel()

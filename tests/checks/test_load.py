@@ -128,12 +128,12 @@ def test_even_work_follows_the_m_d_1_law(
 
 
 def test_mean_latency_of_even_work_is_that_of_the_law(half_busy: Measurement) -> None:
-    size = half_busy.tables["sizes"].iloc[0]
+    queue = half_busy.tables["queue"].iloc[0]
 
     # s (1 + rho / (2 (1 - rho))) with rho one half: one and a half times the work.
-    assert size["mean_ms_if_even"] == pytest.approx(1500 * WORK)
-    assert size["mean_ms"] == pytest.approx(1500 * WORK, rel=0.05)
-    assert size["utilisation"] == pytest.approx(0.5)
+    assert queue["mean_ms_if_even"] == pytest.approx(1500 * WORK)
+    assert queue["mean_ms"] == pytest.approx(1500 * WORK, rel=0.05)
+    assert queue["utilisation"] == pytest.approx(0.5)
 
 
 def test_sustainable_rate_keeps_the_slowest_hundredth_within_its_bound(
@@ -184,7 +184,7 @@ def test_large_requests_come_more_rarely() -> None:
     found = measure_by(case, Options(values=values), clock)
 
     sizes = found.tables["sizes"].set_index("rows_in_request")
-    assert sizes["requests_per_second"].tolist() == [50, 0.5]
+    assert found.tables["queue"]["requests_per_second"].tolist() == [50, 0.5]
     assert sizes["work_ms"].tolist() == pytest.approx([2, 101])
     assert sizes["rows_per_second"].tolist() == pytest.approx([500, 100 / 0.101])
     assert sizes["requests"].loc[1] == sizes["requests"].loc[100]
@@ -195,7 +195,7 @@ def test_more_workers_share_the_rate() -> None:
     one = loaded([0.01], {"seconds": 10}, **declared)
     two = loaded([0.01], {"seconds": 10, "workers": 2}, **declared)
 
-    assert two.tables["sizes"]["utilisation"].iloc[0] == pytest.approx(0.45)
+    assert two.tables["queue"]["utilisation"].iloc[0] == pytest.approx(0.45)
     assert value_of(two, "p99_ms")["value"] < value_of(one, "p99_ms")["value"]
 
 

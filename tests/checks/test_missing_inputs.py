@@ -188,6 +188,17 @@ def test_notes_say_what_is_worst_and_that_no_source_is_declared(
     assert any("declares no source" in note for note in refused.notes)
 
 
+def test_open_table_has_the_worst_gap_first_and_refused_ones_last(
+    found: Measurement, refused: Measurement
+) -> None:
+    gaps, loud = found.tables["gaps"], refused.tables["gaps"]
+
+    assert list(gaps["input"]) == ["the source “station” (2 features)", "a", "b", "c"]
+    assert list(gaps["loss"]) == sorted(gaps["loss"], reverse=True)
+    assert list(loud["input"]) == ["visibility", "carrier", "wind"]
+    assert loud["decision"].iloc[-1] == "rejected"
+
+
 def test_edge_of_few_rows_of_a_sensitive_feature_is_not_shown() -> None:
     curves = measure(linear_case(150), options()).tables["curves"]
 

@@ -152,14 +152,16 @@ def reads_flags_by_type(frame: pd.DataFrame) -> np.ndarray:
     ],
 )
 def test_planted_violation_is_found_and_no_other(model: Model, relation: str) -> None:
-    found = shares(measure(case_of(model), options()))
+    found = measure(case_of(model), options())
 
+    share = shares(found)
     truth = float(rows_of()["carrier"].isna().mean())
-    others = [value for name, value in found.items() if name != relation]
-    assert found[relation] == pytest.approx(
+    others = [value for name, value in share.items() if name != relation]
+    assert share[relation] == pytest.approx(
         truth if model is reads_the_storage else 1.0
     )
     assert not any(others)
+    assert found.tables["relations"]["relation"].iloc[0] == relation
 
 
 def codes(frame: pd.DataFrame) -> np.ndarray:

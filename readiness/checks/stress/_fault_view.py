@@ -29,12 +29,12 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     table = measurement.tables["cells"]
     shown = worst_columns(table)
     rest = table["column"].nunique() - len(shown)
-    more = f"\nin the table: {rest} more with smaller losses" if rest else ""
+    more = f"\n{rest} more columns, with smaller losses or refused, are in the table"
     return matrix(
         table[table["column"].isin(shown)],
         "Loss of the headline metric when a fault befalls every row",
         "numbers: loss;  !: harmful;  ?: the data cannot tell;  "
-        f"R: the model refuses{more}",
+        f"R: the model refuses{more * (rest > 0)}",
         _cell_text,
     )
 
@@ -99,10 +99,16 @@ def _name_axes(axes: "Axes", columns: Sequence[str], faults: Sequence[str]) -> N
 
 
 def worst_columns(table: pd.DataFrame) -> list[str]:
-    """Return the columns to draw, in the order of the model."""
+    """Return the columns to draw, in the order of the table.
+
+    Where there are too many, those without any known loss (the model refuses every
+    fault) leave their room to others.
+    """
     order = list(dict.fromkeys(table["column"]))
-    worst = table.groupby("column")["loss"].max().fillna(-np.inf)
-    kept = set(worst.nlargest(MAX_COLUMNS).index)
+    worst = table.groupby("column")["loss"].max()
+    if len(order) > MAX_COLUMNS and worst.notna().any():
+        worst = worst.dropna()
+    kept = set(worst.fillna(-np.inf).nlargest(MAX_COLUMNS).index)
     return [name for name in order if name in kept]
 
 
@@ -120,6 +126,26 @@ def subject(column: str) -> str:
         if found and not kind
         else visible(column, 40)
     )
+
+
+def measured_on(n_rows: "pd.Series[int]", table: str) -> str:
+    """Return on how many rows of a table cells were measured, in one sentence.
+
+    Parameters
+    ----------
+    n_rows : pandas.Series of int
+        Rows of each cell; 0 where there is no score.
+    table : str
+
+    Examples
+    --------
+    >>> measured_on(pd.Series([0, 300, 2500]), "current")
+    'Measured on 300 to 2,500 rows of the current table.'
+    """
+    known = n_rows[n_rows > 0]
+    ends = dict.fromkeys((min(known, default=0), max(known, default=0)))
+    rows = " to ".join(f"{one:,}" for one in ends)
+    return f"Measured on {rows} rows of the {table} table."
 
 
 def _cell_text(row: Mapping[Any, Any]) -> str:

@@ -174,14 +174,15 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
         axes.text(0.5, 0.5, "no fault is known to be harmful", ha="center")
         axes.set_axis_off()
         return figure
-    worth = table.assign(loss=table["loss"].fillna(0) + BEFORE * table["silent"])
-    kept = worst_columns(worth)
+    worth = table["loss"].fillna(0) + BEFORE * table["silent"]
+    kept = worst_columns(table.assign(loss=worth.where(table["guard"] != MODEL)))
     drawn = table[table["column"].isin(kept)]
     rest = table["column"].nunique() - len(kept)
-    more = f"\n{rest} more columns are in the table" if rest else ""
+    more = f"\n{rest} more columns, with smaller losses or refused, are in the table"
     key = (
         "colour: loss.  S: schema and range;  D: drift monitor;  P: prediction monitor;"
-        f"\nU: unusual rows (support);  F: declared feed check;  R: refused{more}"
+        f"\nU: unusual rows (support);  F: declared feed check;  R: refused"
+        f"{more * (rest > 0)}"
     )
     return matrix(drawn, title, key, _cell_text, hatched="silent")
 

@@ -23,8 +23,8 @@ def notes_on(
     summary: pd.DataFrame, tables: Mapping[str, pd.DataFrame], p99_ms: float | None
 ) -> tuple[str, ...]:
     """Return what a committee needs to hear, first the latency, then the rate."""
-    sizes = tables["sizes"]
-    notes = [_latency(summary, one) for one in sizes.to_dict("records")]
+    sizes, queue = tables["sizes"], tables["queue"]
+    notes = [_latency(summary, one) for one in queue.to_dict("records")]
     notes += [
         _rate(summary, int(size), p99_ms) for size in sizes["rows_in_request"][:1]
     ]
@@ -35,7 +35,7 @@ def notes_on(
             "An upper limit of the slowest hundredth needs 299 requests that do not "
             "come slow together, and a worker that certainly keeps up."
         )
-    if p99_ms is None and sizes["requests_per_second"].isna().all():
+    if p99_ms is None and queue["requests_per_second"].isna().all():
         notes.append(
             "The case declares neither operation.p99_ms nor "
             "operation.requests_per_second: a short measurement, for information."
@@ -48,10 +48,10 @@ def notes_on(
     return tuple(notes)
 
 
-def _latency(summary: pd.DataFrame, size: Mapping[Any, Any]) -> str:
-    rows = int(size["rows_in_request"])
+def _latency(summary: pd.DataFrame, queue: Mapping[Any, Any]) -> str:
+    rows = int(queue["rows_in_request"])
     found = _finding(summary, "p99_ms", rows)
-    rate = size["requests_per_second"]
+    rate = queue["requests_per_second"]
     how = (
         "sent one after another"
         if np.isnan(rate)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from readiness.checks.stress._bench import Bench
 from readiness.checks.stress._cells import SCORED
+from readiness.checks.stress._fault_view import measured_on
 from readiness.checks.stress._looks import HARMFUL, HARMLESS, UNDECIDED
 from readiness.checks.stress._missing import COLUMN, HIGHEST, LOWEST, RANDOM, SOURCE
 from readiness.figures import COLORS, draw_curve, draw_limit, label, new_figure
@@ -47,12 +48,8 @@ def notes_on(
             "The case file declares no source with two features or more, so only "
             "single features were left out."
         )
-    n_rows = scored["rows"]
     if len(scored):
-        notes.append(
-            f"Measured on {int(n_rows.min()):,} to {int(n_rows.max()):,} rows of the "
-            f"{bench.table} table."
-        )
+        notes.append(measured_on(scored["rows"], bench.table))
     return tuple(filter(None, notes))
 
 

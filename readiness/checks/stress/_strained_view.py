@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SLOPE, COVERED = "calibration_slope", "interval_coverage"
 NO_FAULT = "without any fault"
+LABEL_CHARS = 32  # as many as beside an interval
 
 
 def notes_on(
@@ -42,11 +43,11 @@ def notes_on(
     clean, rest = table.iloc[0], table.iloc[1:]
     start = f"Without any fault {what} {_words(clean, unit)}"
     if rest.empty:
-        return (f"{start}; the model refuses every one of {n_tried} faults.",)
+        return (f"{start}; the model refuses every one of {n_tried:,} faults.",)
     if not (rest["value"] - clean["value"]).notna().any():
         return (f"{start}; what a fault does to it is not known.",)
     worst = rest.loc[(rest["value"] - clean["value"]).abs().idxmax()]
-    subject = worst["group"].partition("/")[0].replace("source=", "the source ")
+    subject = worst["group"].rpartition("/")[0].replace("source=", "the source ")
     full = (
         f"in every row {number(worst['full'], unit)}"
         if np.isfinite(worst["full"])
@@ -60,7 +61,7 @@ def notes_on(
     second = (
         f"{len(rest)} faults were measured on {int(clean['rows']):,} rows: of each "
         "feature and source the one that moved calibration most, of "
-        f"{n_tried} faults tried on other rows."
+        f"{n_tried:,} faults tried on other rows."
     )
     notes = [first, second]
     if unit:
@@ -92,7 +93,7 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     )
     draw_intervals(
         axes,
-        [one or NO_FAULT for one in table["group"]],
+        [_short(one) if one else NO_FAULT for one in table["group"]],
         table["value"].tolist(),
         table["ci_low"].tolist(),
         table["ci_high"].tolist(),
@@ -100,6 +101,19 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
         unit="share" if is_share else "",
     )
     return figure
+
+
+def _short(group: str) -> str:
+    """Return the name of a fault, whole, behind what is left of its column's.
+
+    Examples
+    --------
+    >>> _short("source=sensors of the northern plant/filled with 0")
+    'sensors of … plant/filled with 0'
+    """
+    column, _, fault = group.rpartition("/")
+    most = LABEL_CHARS - len(fault) - 1
+    return f"{visible(column.removeprefix('source='), most)}/{fault}"
 
 
 def alt(measurement: Measurement) -> str:

@@ -10,7 +10,13 @@ import pandas as pd
 from readiness.case import Case
 from readiness.checks.stress._bench import OPENED, Bench, answers, open_bench, opened
 from readiness.checks.stress._cells import REJECTED, SCORED
-from readiness.checks.stress._fault_view import MAX_COLUMNS, alt, draw, subject
+from readiness.checks.stress._fault_view import (
+    MAX_COLUMNS,
+    alt,
+    draw,
+    measured_on,
+    subject,
+)
 from readiness.checks.stress._looks import (
     HARMFUL,
     HARMLESS,
@@ -224,11 +230,11 @@ def _notes(bench: Bench, table: pd.DataFrame) -> tuple[str, ...]:
     rejected = int((table["outcome"] != SCORED).sum())
     notes = [
         (
-            f"Of {len(table)} faults that befall every row, "
-            f"{counts.get(HARMFUL, 0)} cost more than {tolerated} of {metric} and the "
-            f"model answers as if nothing had happened, {counts.get(HARMLESS, 0)} cost "
-            f"less, {counts.get(UNDECIDED, 0)} cannot be told, and the model refuses "
-            f"{rejected}."
+            f"Of {len(table):,} faults that befall every row, "
+            f"{counts.get(HARMFUL, 0):,} cost more than {tolerated} of {metric} and "
+            "the model answers as if nothing had happened, "
+            f"{counts.get(HARMLESS, 0):,} cost less, {counts.get(UNDECIDED, 0):,} "
+            f"cannot be told, and the model refuses {rejected:,}."
         )
     ]
     worst = table[table["loss"] > 0].nlargest(N_WORST, "loss")
@@ -238,11 +244,7 @@ def _notes(bench: Bench, table: pd.DataFrame) -> tuple[str, ...]:
         f"({interval(row['ci_low'], row['ci_high'])})."
         for row in worst.to_dict("records")
     ]
-    n_rows = table["rows"]
-    notes.append(
-        f"Measured on {int(n_rows[n_rows > 0].min() if (n_rows > 0).any() else 0):,} "
-        f"to {int(n_rows.max()):,} rows of the {bench.table} table."
-    )
+    notes.append(measured_on(table["rows"], bench.table))
     return tuple(notes)
 
 

@@ -103,10 +103,10 @@ def _row(kind: str, part: pd.DataFrame) -> dict[str, Any]:
 def _notes(table: pd.DataFrame, n_rows: int) -> tuple[str, ...]:
     words = table["model"].value_counts()
     first = (
-        f"Of {len(table)} odd inputs made from {n_rows} good rows, the model answers "
-        f"{words.get(ANSWERS, 0)} with scores in range, refuses "
-        f"{words.get(REFUSES, 0)} with an error, and violates its contract on "
-        f"{table['violation'].sum()}."
+        f"Of {len(table):,} odd inputs made from {n_rows} good rows, the model answers "
+        f"{words.get(ANSWERS, 0):,} with scores in range, refuses "
+        f"{words.get(REFUSES, 0):,} with an error, and violates its contract on "
+        f"{table['violation'].sum():,}."
     )
     bad = table[table["violation"]].head(N_NAMED)
     return (first, *(_sentence(row) for row in bad.to_dict("records")))

@@ -68,8 +68,8 @@ def measure(case: Case, options: Options) -> Measurement:
         ``p50_ms``, ``p95_ms``, ``p99_ms`` (ms) and ``sustainable_rate`` (1/s) of one
         worker, by rows in a request: ``1``, ``100``. Latency counts from the intended
         start at the declared rate; without a rate it is that of calls one after
-        another. Tables ``sizes``: work, memory and utilisation; ``curve``: quantiles
-        by view.
+        another. Tables ``sizes``: work and memory of a call; ``queue``: utilisation
+        and mean latency at the declared rate; ``curve``: quantiles by view.
 
     Raises
     ------
@@ -117,6 +117,7 @@ def measure_by(case: Case, options: Options, clock: Clock) -> Measurement:
     ]
     tables = {
         "sizes": pd.DataFrame([_line(one) for one in found]),
+        "queue": pd.DataFrame([_queue(one) for one in found]),
         "curve": pd.DataFrame([point for one in found for point in _curve(one)]),
     }
     summary = summary_frame([row for one in found for row in _rows(one)])
@@ -161,7 +162,6 @@ def _in_ms(found: Interval) -> Interval:
 def _line(one: _Size) -> dict[str, Any]:
     service = one.calls.service
     work = mean_seconds(service)
-    rate = np.nan if one.rate is None else one.rate
     return {
         "rows_in_request": one.calls.size,
         "requests": len(service),
@@ -170,15 +170,24 @@ def _line(one: _Size) -> dict[str, Any]:
         "work_ms_low": max(work.ci_low, 0.0) * MS,
         "work_ms_high": work.ci_high * MS,
         "rows_per_second": one.calls.size / work.value,
-        "requests_per_second": rate,
-        "utilisation": work.value * rate,
-        "mean_ms": float(open_loop_latency(one.load).mean()) * MS
-        if one.load
-        else np.nan,
-        "mean_ms_if_even": even_latency(work.value, one.rate) * MS
-        if one.rate
-        else np.nan,
         "peak_mb": one.calls.peak_mb,
+    }
+
+
+def _queue(one: _Size) -> dict[str, Any]:
+    work, load = mean_seconds(one.calls.service).value, one.load
+    line = dict.fromkeys(("utilisation", "mean_ms", "mean_ms_if_even"), np.nan)
+    if load is not None:
+        line = {
+            "utilisation": work * load.rate,
+            "mean_ms": float(open_loop_latency(load).mean()) * MS,
+            "mean_ms_if_even": even_latency(work, load.rate) * MS,
+        }
+    rate = np.nan if one.rate is None else one.rate
+    return {
+        "rows_in_request": one.calls.size,
+        "requests_per_second": rate,
+        **line,
     }
 
 

@@ -23,6 +23,7 @@ from readiness.result import Check, Measurement, Options
 from readiness.stats import empty_row, summary_frame, summary_row
 
 UNIT = "metric points"
+_GAP = ["words", "decision", "loss", "ci_low", "ci_high", "rows"]
 
 
 def measure(case: Case, options: Options) -> Measurement:
@@ -45,7 +46,8 @@ def measure(case: Case, options: Options) -> Measurement:
         ``0.50``), ``at random``, or where the value is ``highest`` or ``lowest``.
         For a source, each of its numeric features says once which rows those are.
         NaN with reason REFUSED where the model raised: a loud failure. Tables
-        ``subjects`` (one line each) and ``curves``.
+        ``gaps`` (what is missing altogether, the worst first), ``subjects`` (the same
+        in full, in the order of the model) and ``curves``.
 
     Raises
     ------
@@ -91,9 +93,14 @@ def measure(case: Case, options: Options) -> Measurement:
         ]
     )
     drawn = pd.DataFrame(curves)
+    gaps = table.sort_values("loss", ascending=False, kind="stable", ignore_index=True)
     return Measurement(
         summary=summary_frame(rows),
-        tables={"subjects": table, "curves": drawn},
+        tables={
+            "gaps": gaps[_GAP].rename(columns={"words": "input"}),
+            "subjects": table,
+            "curves": drawn,
+        },
         notes=notes_on(bench, table, drawn),
     )
 
@@ -169,5 +176,5 @@ CHECK = Check(
     alt=alt,
     defaults={"first_rows": 2500, "most_rows": 10_000, "most_scorings": 400_000},
     metrics=tuple(sorted({f"{metric.name}_loss" for metric in METRICS})),
-    shown="subjects",
+    shown="gaps",
 )

@@ -20,6 +20,7 @@ from readiness.checks.stress._relations import (
 )
 from readiness.checks.stress._relations_view import METRIC, alt, draw, notes_on
 from readiness.errors import Reason
+from readiness.fault_sources import ALL_COLUMNS
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.samples import random_order
 from readiness.scoring import require_rescoring, scores
@@ -58,7 +59,8 @@ def measure(case: Case, options: Options) -> Measurement:
         name), with the values of a column declared irrelevant exchanged
         (``irrelevant=column``): the score may not change. ``monotone=column``: it
         may not move against the declared direction. Tables ``relations`` (each
-        relation and column) and ``wrong_way`` (the worst row of each direction).
+        relation and column, the worst first) and ``wrong_way`` (the worst row of each
+        direction).
 
     Raises
     ------
@@ -99,7 +101,12 @@ def measure(case: Case, options: Options) -> Measurement:
         empty_row(METRIC, f"{MONOTONE}{name}", reason, "share")
         for name, reason in _undirected(case).items()
     ]
-    table = pd.DataFrame([_line(one) for one in kept])
+    table = pd.DataFrame([_line(one) for one in kept]).sort_values(
+        ["violations", "largest_move"],
+        ascending=False,
+        kind="stable",
+        ignore_index=True,
+    )
     wrong_way = [_worst(case, one, scored.row[chosen]) for one in kept if one.worst]
     columns = ["column", "row", "from", "to", "score_from", "score_to", "wrong_way"]
     summary = summary_frame(rows)
@@ -181,7 +188,7 @@ def _line(one: Kept) -> dict[str, Any]:
     is_known = one.outcome == ANSWERS
     return {
         "relation": one.relation,
-        "column": one.column,
+        "column": one.column or ALL_COLUMNS,
         "model": one.outcome,
         "rows": len(one.place) if is_known else 0,
         "violations": int(one.violated.sum()) if is_known else 0,
