@@ -72,7 +72,9 @@ def measure(case: Case, options: Options) -> Measurement:
     row. The interval covers the choice of rows (clustered) and, on the sampled
     route, the draws; noise inflates a mean size, so its lower limit is moved down by
     the most that noise may have added. A half-width above its limit asks for more
-    rows and never fails. Under 30 blocks nothing is decided.
+    rows and never fails. Limits are not widened for stopping early: of two close
+    columns told apart early, the leader's lower limit misses in up to 10 % of cases.
+    Under 30 blocks nothing is decided.
 
     References
     ----------
