@@ -2,8 +2,8 @@
 
 import copy
 import importlib
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,23 +31,40 @@ EVERY_CHECK = pytest.mark.parametrize("name", CHECKS)
 EVERY_TASK = pytest.mark.parametrize("task", CASES)
 
 
-@pytest.fixture(scope="session")
-def cases() -> Mapping[str, Case]:
-    return {task: make() for task, make in CASES.items()}
+@cache
+def case_of(task: str) -> Case:
+    """Return a case that every test shares."""
+    return CASES[task]()
 
 
 def bench(case: Case) -> Bench:
     return Bench(case=case, checks=CHECKS, profile="quick", seed=7)
 
 
-def measure(case: Case, found: FoundCheck) -> Measurement:
-    """Measure, or skip where the check says why it cannot answer."""
+def tried(case: Case, found: FoundCheck) -> Measurement | NotAssessedError:
+    """Measure anew."""
+    options = options_of(bench(case), found, {})
     try:
-        return measured(
-            bench(case), found, options_of(bench(case), found, {})
-        ).measurement
+        return measured(bench(case), found, options).measurement
     except NotAssessedError as error:
-        pytest.skip(f"not assessed on this case: {error.code}")
+        return error
+
+
+@cache
+def tried_once(name: str, task: str) -> Measurement | NotAssessedError:
+    return tried(case_of(task), CHECKS[name])
+
+
+def answered(given: Measurement | NotAssessedError) -> Measurement:
+    """Return a measurement, or skip where the check says why it cannot answer."""
+    if isinstance(given, NotAssessedError):
+        pytest.skip(f"not assessed on this case: {given.code}")
+    return given
+
+
+def measurement(name: str, task: str = "binary") -> Measurement:
+    """Return what a check measures; the tests that only look share one answer."""
+    return answered(tried_once(name, task))
 
 
 def untimed(measurement: Measurement) -> pd.DataFrame:
@@ -93,8 +110,8 @@ def test_needed_checks_exist(name: str) -> None:
 
 @EVERY_TASK
 @EVERY_CHECK
-def test_summary_is_tidy(name: str, task: str, cases: Mapping[str, Case]) -> None:
-    summary = measure(cases[task], CHECKS[name]).summary
+def test_summary_is_tidy(name: str, task: str) -> None:
+    summary = measurement(name, task).summary
 
     assert set(SUMMARY_COLUMNS) <= set(summary.columns)
     assert not summary.duplicated(["metric", "group"]).any()
@@ -104,10 +121,8 @@ def test_summary_is_tidy(name: str, task: str, cases: Mapping[str, Case]) -> Non
 
 @EVERY_TASK
 @EVERY_CHECK
-def test_open_table_is_as_wide_as_a_printed_page(
-    name: str, task: str, cases: Mapping[str, Case]
-) -> None:
-    tables = measure(cases[task], CHECKS[name]).tables
+def test_open_table_is_as_wide_as_a_printed_page(name: str, task: str) -> None:
+    tables = measurement(name, task).tables
     shown = tables.get(CHECKS[name].check.shown, pd.DataFrame())
 
     assert len(shown.columns) <= 10  # a wider one makes the whole print small
@@ -115,10 +130,8 @@ def test_open_table_is_as_wide_as_a_printed_page(
 
 @EVERY_TASK
 @EVERY_CHECK
-def test_interval_holds_its_value(
-    name: str, task: str, cases: Mapping[str, Case]
-) -> None:
-    summary = measure(cases[task], CHECKS[name]).summary
+def test_interval_holds_its_value(name: str, task: str) -> None:
+    summary = measurement(name, task).summary
     known = summary.dropna(subset=["value", "ci_low", "ci_high"])
 
     assert (known["ci_low"] <= known["value"] + 1e-9).all()
@@ -127,10 +140,8 @@ def test_interval_holds_its_value(
 
 @EVERY_TASK
 @EVERY_CHECK
-def test_missing_value_gives_a_known_reason(
-    name: str, task: str, cases: Mapping[str, Case]
-) -> None:
-    summary = measure(cases[task], CHECKS[name]).summary
+def test_missing_value_gives_a_known_reason(name: str, task: str) -> None:
+    summary = measurement(name, task).summary
     absent = summary[summary["value"].isna()]
 
     assert set(absent.get("reason", pd.Series(dtype=str))) <= set(Reason)
@@ -138,11 +149,9 @@ def test_missing_value_gives_a_known_reason(
 
 @EVERY_TASK
 @EVERY_CHECK
-def test_each_limit_names_a_measured_metric(
-    name: str, task: str, cases: Mapping[str, Case]
-) -> None:
-    case, found = cases[task], CHECKS[name]
-    measurement = measure(case, found)
+def test_each_limit_names_a_measured_metric(name: str, task: str) -> None:
+    case, found = case_of(task), CHECKS[name]
+    metrics = measurement(name, task).summary["metric"]
     names = declared(
         case.file, case.metric.name, higher_is_better=case.metric.higher_is_better
     )
@@ -150,7 +159,7 @@ def test_each_limit_names_a_measured_metric(
     limits = limits_in_force(found.check, policy_with(), names)
 
     limited = {one.limit.metric for one in limits}
-    assert not limits or limited & set(measurement.summary["metric"])
+    assert not limits or limited & set(metrics)
 
 
 @pytest.mark.parametrize(
@@ -163,42 +172,37 @@ def test_each_limit_names_a_measured_metric(
     ],
 )
 def test_check_that_says_it_needs_no_seed_measures_without_one(
-    name: str, task: str, cases: Mapping[str, Case]
+    name: str, task: str
 ) -> None:
-    found, case = CHECKS[name], cases[task]
+    found, case = CHECKS[name], case_of(task)
     options = options_of(bench(case), found, {})
     no_seed: Any = object()  # nothing can be drawn with it, nor anything computed
 
     measured_without = found.check.measure(case, replace(options, seed=no_seed))
 
     pd.testing.assert_frame_equal(
-        untimed(measured_without), untimed(measure(case, found))
+        untimed(measured_without), untimed(measurement(name, task))
     )
 
 
 @EVERY_TASK
 @EVERY_CHECK
-def test_same_case_gives_the_same_numbers(
-    name: str, task: str, cases: Mapping[str, Case]
-) -> None:
-    first = measure(cases[task], CHECKS[name])
-    again = measure(CASES[task](), CHECKS[name])
+def test_same_case_gives_the_same_numbers(name: str, task: str) -> None:
+    first = measurement(name, task)
+    again = answered(tried(CASES[task](), CHECKS[name]))
 
     pd.testing.assert_frame_equal(untimed(first), untimed(again))
 
 
 @EVERY_CHECK
-def test_figure_has_a_title_and_an_alternative_text(
-    name: str, cases: Mapping[str, Case]
-) -> None:
-    found = CHECKS[name]
-    measurement = measure(cases["binary"], found)
+def test_figure_has_a_title_and_an_alternative_text(name: str) -> None:
+    found, shown = CHECKS[name], measurement(name)
 
-    figure = found.check.draw(measurement, ())
+    figure = found.check.draw(shown, ())
 
     titles = [axes.get_title(loc) for axes in figure.axes for loc in ("left", "center")]
     assert any(titles) or figure.get_suptitle()
-    assert len(found.check.alt(measurement)) > 20
+    assert len(found.check.alt(shown)) > 20
 
 
 @EVERY_CHECK
@@ -207,7 +211,7 @@ def test_measuring_leaves_the_tables_untouched(name: str) -> None:
     before = frame.copy(deep=True)
     case = binary_case(reference=frame)
 
-    measure(case, CHECKS[name])
+    answered(tried(case, CHECKS[name]))
 
     pd.testing.assert_frame_equal(frame, before)
 
@@ -222,7 +226,7 @@ def test_copied_case_file_is_unchanged_by_a_review() -> None:
     case = binary_case()
     before = copy.deepcopy(case.file)
 
-    measure(case, CHECKS["headline_metric"])
+    answered(tried(case, CHECKS["headline_metric"]))
 
     assert case.file == before
 
