@@ -12,6 +12,7 @@ from readiness.result import CheckResult, Finding, Status, result_from_dict
 from readiness.stats import holm
 
 NOTHING_KEPT: tuple[Kept, Kept] = ({}, {})
+OTHER_SEEDS = "it may depend on the seed, which is another one"
 BADNESS = (
     Status.PASS,
     Status.INFO,
@@ -110,14 +111,20 @@ def changes(
     A difference is paired where both runs kept influence by the same blocks of the
     same rows. Else its interval is made from the two intervals as if the estimates
     were independent; where the runs share rows their errors mostly go together, and
-    it is wider than a paired one and tells less, not more.
+    it is wider than a paired one and tells less, not more. What a check draws with the
+    seed is no part of its influence, so with other seeds it is not paired either.
     """
     old, new = findings_by_key(before), findings_by_key(after)
     shared = shared_tables(before, after)
+    seeds = [one.get("seed") for one in (before, after)]
     found = []
     for key in [*new, *(old.keys() - new)]:
         was, now = (one.get(key, ()) for one in kept)
-        evidence = Evidence(before=was, after=now, shared=shared)
+        pairs = [one for one in (old.get(key), new.get(key)) if one is not None]
+        drew = seeds[0] != seeds[1] and any(check.seeded for check, _ in pairs)
+        evidence = Evidence(
+            before=was, after=now, shared=shared, unpaired=OTHER_SEEDS if drew else ""
+        )
         found.append(_change(old.get(key), new.get(key), evidence))
     found = list(_held_to_holm(found))
     order = list(Turn)

@@ -30,12 +30,13 @@ def commands() -> None:
 
 @commands.command()
 @click.option("--out", type=ANY_PATH, default="runs", show_default=True)
-def demo(out: Path) -> int:
+@click.option("--seed", type=int, default=7, show_default=True)
+def demo(out: Path, seed: int) -> int:
     """Prepare the flights case and review it."""
     from readiness import meeting, starter  # noqa: PLC0415 (heavy)
     from readiness.progress import show_progress  # noqa: PLC0415 (heavy)
 
-    summary = starter.demo(out, progress=show_progress())
+    summary = starter.demo(out, seed=seed, progress=show_progress())
     click.echo(f"readiness run would have returned {summary.exit_code}.")
     code = tell(summary)
     for line in meeting.after_run(out, summary)[0]:

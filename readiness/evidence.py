@@ -16,6 +16,7 @@ import pandas as pd
 
 from readiness.case import Case
 from readiness.columns import block_span
+from readiness.kept import GIVEN
 from readiness.scored import Scores
 from readiness.shares import ShareCounts
 from readiness.stats import Estimate, Floats, Ints
@@ -142,6 +143,7 @@ def share_lines(
     findings: Sequence[tuple[str, str]],
     *,
     sign: float = 1.0,
+    given: str = "",
 ) -> list[pd.DataFrame]:
     """Return what shares counted in a stream keep: as `influence_lines`, of sums alone.
 
@@ -155,6 +157,9 @@ def share_lines(
         Metric and group of the first shares, in order.
     sign : float
         -1 for what a difference takes off.
+    given : str
+        What the shares rest on that was drawn, in a few characters: a later run has to
+        have drawn the same to be paired.
 
     Returns
     -------
@@ -173,7 +178,8 @@ def share_lines(
             known, place = np.unique(one.bin, return_inverse=True)
             error = sign * (keyed.sums[:, n] - share * keyed.sums[:, 0]) / total
             sums: Floats = np.bincount(place, error, len(known)).astype(float)
-            parts.append(kept_lines(finding, one.table, one.called, known, sums))
+            called = f"{one.called}{GIVEN}{given}" if given else one.called
+            parts.append(kept_lines(finding, one.table, called, known, sums))
         lines.append(pd.concat(parts, ignore_index=True))
     return lines
 

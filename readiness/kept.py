@@ -15,6 +15,7 @@ from readiness.text import visible
 
 Key = tuple[str, str, str]  # check code, metric, group
 COLUMNS = ("metric", "group", "table", "blocks", "block", "influence")
+GIVEN = " given "  # between what a block is and what else was drawn
 MAX_BYTES = 10_000_000
 MAX_CHARS = 40
 
@@ -37,6 +38,11 @@ class Sums:
     blocks: str
     block: Ints
     influence: Floats
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """Table and blocks, whatever else was drawn: what is redrawn together."""
+        return self.table, self.blocks.partition(GIVEN)[0]
 
     @property
     def se(self) -> float:

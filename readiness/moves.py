@@ -19,11 +19,14 @@ class Evidence:
         Of each run.
     shared : tuple of str
         Tables that are the same file in both runs.
+    unpaired : str
+        Why they are not paired whatever they kept, in a few words; else empty.
     """
 
     before: tuple[Sums, ...] = ()
     after: tuple[Sums, ...] = ()
     shared: tuple[str, ...] = ()
+    unpaired: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ def move_of(
     value, low, high = now
     value_0, low_0, high_0 = was
     difference = value - value_0
-    together = paired(kept.before, kept.after, kept.shared, sign=sign)
+    together = kept.unpaired or paired(kept.before, kept.after, kept.shared, sign=sign)
     if isinstance(together, Paired):
         return Move(
             value=difference,

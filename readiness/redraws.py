@@ -166,7 +166,7 @@ def redrawn(required: Required, kept: Kept, seed: int) -> Redrawn:
     shifts: dict[Place, Floats] = {}
     own: dict[tuple[str, str, str], Floats] = {}
     for place in moving:
-        moved = [_moved(one, *weights[one.table, one.blocks]) for one in chosen[place]]
+        moved = [_moved(one, *weights[one.way]) for one in chosen[place]]
         if not moved:  # a finding held against two limits moves once
             check, one = required.at(place)
             key = (check.code, one.metric, one.group)
@@ -210,8 +210,7 @@ def _weights(
     """Return how often each block was drawn beyond once, (draws, K), by table."""
     blocks: dict[tuple[str, str], Ints] = {}
     for one in ones:
-        way = (one.table, one.blocks)
-        blocks[way] = np.union1d(blocks.get(way, one.block), one.block)
+        blocks[one.way] = np.union1d(blocks.get(one.way, one.block), one.block)
     found: dict[tuple[str, str], tuple[Ints, Floats]] = {}
     for way in sorted(blocks):
         k = len(blocks[way])

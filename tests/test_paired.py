@@ -291,6 +291,23 @@ def test_what_cannot_be_paired_is_taken_as_independent_and_says_why(
     assert one.high - one.low > 3 * (paired.high - paired.low)  # type: ignore[operator]  # all known
 
 
+@pytest.mark.parametrize(("seeded", "n_blocks"), [(True, None), (False, 60)])
+def test_check_that_draws_is_paired_with_the_same_seed_alone(
+    seeded: bool,  # noqa: FBT001 (a parameter)
+    n_blocks: int | None,
+) -> None:
+    day, first, second = drawn(np.random.default_rng(7))
+    runs = [run_of(weighted_mean(-loss), day) for loss in (first, second)]
+    for seed, (results, _) in enumerate(runs):
+        results["seed"] = seed
+        results["checks"][0]["seeded"] = seeded
+
+    one = change(*runs)
+
+    assert one.n_blocks == n_blocks
+    assert bool(one.unpaired) is seeded
+
+
 def test_other_blocks_are_not_paired() -> None:
     day, first, second = drawn(np.random.default_rng(7))
     before = run_of(weighted_mean(-first), day)

@@ -15,7 +15,7 @@ from readiness.checks.coverage import (
 )
 from readiness.evidence import bins_of, influence_lines, share_lines
 from readiness.intervals import clustered_interval
-from readiness.kept import Paired, Sums, paired
+from readiness.kept import GIVEN, Paired, Sums, paired
 from readiness.result import INFLUENCE, Options
 from readiness.scoring import scores
 from readiness.shares import ShareCounts, merge_share_counts, share_counts
@@ -75,7 +75,8 @@ def test_shares_kept_by_day_give_the_published_standard_error(code: str) -> None
     held = []
 
     for finding, lines in measurement.tables[INFLUENCE].groupby(["metric", "group"]):
-        by_day = lines[lines["blocks"] == "1d"].groupby("table")["influence"]
+        is_day = lines["blocks"].str.partition(GIVEN)[0] == "1d"  # C4 adds its anchors
+        by_day = lines[is_day].groupby("table")["influence"]
         se = [np.sqrt((one**2).sum() * 60 / 59) for _, one in by_day]
         assert by_day.size().tolist() == [60] * len(se)
         np.testing.assert_allclose(by_day.sum(), 0.0, atol=1e-8)
@@ -208,6 +209,24 @@ def test_difference_of_two_tables_is_paired_in_both() -> None:
         (np.hypot(*below), np.hypot(*above)), rel=1e-6
     )
     assert paired(before, after, ("current",)) == "the runs read other reference rows"
+
+
+def test_support_by_other_anchors_is_not_paired_and_is_redrawn_with_the_rest() -> None:
+    # Another seed draws other anchors, and that moves the share as well as the rows do.
+    case = binary_case()
+    check, group = conformal_support.CHECK, ""
+    before, after = (
+        check.measure(case, Options(values=dict(check.defaults), seed=seed))
+        for seed in (7, 8)
+    )
+
+    was, now = (
+        sums_of(lines[lines["group"] == group])
+        for lines in (one.tables[INFLUENCE] for one in (before, after))
+    )
+
+    assert paired(was, now, ("current",)) == "their blocks are not the same"
+    assert ("current", "1d") in [one.way for one in now]
 
 
 @pytest.mark.slow
