@@ -8,6 +8,8 @@ from readiness.kept import Paired, Sums, paired
 from readiness.result import Finding
 from readiness.stats import Z_ONE_SIDED
 
+ROUNDING = 1e-6  # of its limit or value: an exact number that moved by less did not
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
@@ -120,7 +122,8 @@ def worsening(
     """Return the move to the bad side in half-widths; None without a limit.
 
     Between two limits the bad side is away from the middle: a value that crossed the
-    middle is first mirrored at it.
+    middle is first mirrored at it. An exact number has no half-width: any move of it
+    counts, but for one below a millionth of its limit or value, which is rounding.
     """
     floor = next((one.limit for one in limited if one.side == "at_least"), None)
     ceiling = next((one.limit for one in limited if one.side == "at_most"), None)
@@ -143,7 +146,10 @@ def worsening(
     near_end = move.low if move.value > 0 else move.high  # the end facing no change
     half = abs(move.value - near_end)
     if half == 0:
-        return math.copysign(math.inf, towards_bad) if towards_bad else 0.0
+        sizes = (floor, ceiling, before.value, after.value)
+        rounding = ROUNDING * max(abs(one or 0.0) for one in sizes)
+        is_move = abs(towards_bad) > rounding
+        return math.copysign(math.inf, towards_bad) if is_move else 0.0
     return towards_bad / half if math.isfinite(half) else 0.0
 
 

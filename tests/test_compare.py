@@ -151,6 +151,17 @@ def test_exact_counts_differ_without_noise() -> None:
     assert difference_words(one) == "+1"
 
 
+@pytest.mark.parametrize(
+    ("value", "turn"), [(9.3e-15, Turn.WITHIN), (1e-11, Turn.WORSE), (0.0, Turn.WITHIN)]
+)
+def test_rounding_of_an_exact_number_is_no_move(value: float, turn: Turn) -> None:
+    exact = {"side": "at_most", "limit": 1e-6, "n_blocks": None, "unit": "log-odds"}
+
+    (one,) = changes(one_finding(8.9e-15, 0, **exact), one_finding(value, 0, **exact))
+
+    assert one.turn is turn
+
+
 def test_number_that_is_itself_a_width_has_no_interval() -> None:
     (one,) = changes(one_finding(0.7, 0), one_finding(0.5, 0))
 
