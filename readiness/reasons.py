@@ -158,7 +158,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "Collect rows from more blocks.",
     ),
     Reason.HOLM: (
-        "It misses its limit, but by so little that chance alone could explain it.",
+        "It misses its limit, but with so many limits, chance alone could explain it.",
         "Collect more rows.",
     ),
     Reason.BASE_INCONCLUSIVE: (
