@@ -30,7 +30,7 @@ MB = 1024  # ru_maxrss counts in kilobytes
 LOG = user_cache() / "benchmark" / "last.log"
 QUIET = {"DO_NOT_TRACK": "1", "DISABLE_DEEPCHECKS_ANONYMOUS_TELEMETRY": "true"}
 TOOLS = {
-    "readiness": "six notebooks, 45 checks with intervals, a minute of load, one report",
+    "readiness": "six notebooks, 45 checks, intervals, a minute of load, one report",
     "evidently": "data drift, data summary and classification in one report",
     "deepchecks": "the full suite with the model",
 }
