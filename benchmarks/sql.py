@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from operator import call
 from pathlib import Path
@@ -65,7 +65,10 @@ def fill(url: str, path: Path) -> None:
 
     if url.startswith("sqlite"):
         frame = pq.read_table(path).to_pandas()
-        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        with (
+            closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection,
+            connection,
+        ):
             frame.to_sql(TABLE, connection, index=False, chunksize=50_000)
         return
     from adbc_driver_postgresql import (  # type: ignore[import-untyped]  # noqa: PLC0415 (has no types)

@@ -202,8 +202,10 @@ def _missing_left(node: Mapping[str, Any]) -> bool:
 def _of_xgboost(booster: Booster) -> BoosterTrees | str:
     learner = json.loads(bytes(booster.found.save_raw("json")))["learner"]
     part = learner["gradient_booster"]
-    if part["name"] != "gbtree":
-        return f"its booster {part['name']} is no plain sum of trees"
+    # From XGBoost 3.3 on, dart is called gbtree, and its trees still have weights.
+    name = "dart" if "weight_drop" in part.get("model", ()) else part["name"]
+    if name != "gbtree":
+        return f"its booster {name} is no plain sum of trees"
     dumped, output = part["model"]["trees"], part["model"]["tree_info"]
     if any(int(one["tree_param"]["size_leaf_vector"]) > 1 for one in dumped):
         return "its leaves hold several values"

@@ -7,6 +7,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -139,7 +140,7 @@ def _assert_verdict(ended: Ended) -> None:
 def _assert_history(out: Path, rows_before: int, new_rows: int) -> None:
     """I3: the history is sound and gained no more than it may."""
     if (out / FILE).exists():
-        with sqlite3.connect(out / FILE) as connection:
+        with closing(sqlite3.connect(out / FILE)) as connection, connection:
             answer = connection.execute("PRAGMA integrity_check").fetchall()
         connection.close()
         assert answer == [("ok",)]

@@ -29,6 +29,8 @@ TASKS = ("binary", "multiclass", "regression")
 FEATURES = ["delay", "carrier", "seats", "wind", "origin"]
 CARRIERS = [f"carrier {i}" for i in range(14)]
 N = 1200
+# Without a dropped tree, dart is a plain sum.
+DART = {"booster": "dart", "rate_drop": 0.5, "one_drop": True}
 
 
 def rows_of(n_rows: int, seed: int, *, seats: type = float) -> pd.DataFrame:
@@ -226,9 +228,10 @@ def test_row_whose_margin_differs_is_found() -> None:
     [
         ("lightgbm", {"boosting_type": "rf", "subsample": 0.5, "subsample_freq": 1}),
         ("lightgbm", {"linear_tree": True}),
-        ("xgboost", {"booster": "dart"}),
+        ("xgboost", DART),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*booster=dart. is deprecated")
 def test_what_is_no_plain_sum_of_trees_is_left_to_the_sampler(
     kind: str, options: dict[str, Any]
 ) -> None:
@@ -289,10 +292,11 @@ def test_several_classes_equal_enumeration_of_the_predicted_one(kind: str) -> No
     ("kind", "options", "why"),
     [
         ("lightgbm", {"linear_tree": True}, "its leaves are linear models"),
-        ("xgboost", {"booster": "dart"}, "its booster dart is no plain sum of trees"),
+        ("xgboost", DART, "its booster dart is no plain sum of trees"),
         ("xgboost", {"booster": "gblinear"}, "its booster gblinear is no plain sum"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*booster=.* is deprecated")
 def test_model_without_an_exact_route_is_sampled_and_says_why(
     kind: str, options: dict[str, Any], why: str
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -165,7 +166,7 @@ def test_damaged_history_is_set_aside_and_rebuilt_from_the_runs(
 def test_history_of_a_newer_version_is_left_untouched(tmp_path: Path) -> None:
     """F036."""
     add_runs(tmp_path, [a_run()])
-    with sqlite3.connect(tmp_path / FILE) as connection:
+    with closing(sqlite3.connect(tmp_path / FILE)) as connection, connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
     before = (tmp_path / FILE).read_bytes()

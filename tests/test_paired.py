@@ -167,7 +167,7 @@ def test_rows_without_blocks_are_drawn_together_and_their_spread_stays() -> None
 def test_rows_without_a_time_stay_apart_from_every_day() -> None:
     rows = scored_days(50, 20)
     time = rows.time.copy()  # type: ignore[union-attr]  # it has one
-    time[::10] = np.datetime64("NaT")
+    time[::10] = np.datetime64("NaT", "ns")
 
     (bins,) = bins_of(binary_case(), replace(rows, time=time))
 

@@ -3,6 +3,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -31,7 +32,7 @@ QUERY = "SELECT x, n, name, y FROM flights ORDER BY n"
 
 
 def _sqlite(folder: Path) -> str:
-    with sqlite3.connect(folder / "store.db") as connection:
+    with closing(sqlite3.connect(folder / "store.db")) as connection, connection:
         ROWS.to_sql("flights", connection, index=False)
     return f"sqlite:///{folder / 'store.db'}"
 
@@ -213,7 +214,7 @@ def test_sqlite_types_come_from_all_rows(tmp_path: Path) -> None:
             "n": range(3010, 0, -1),
         }
     )
-    with sqlite3.connect(tmp_path / "late.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "late.db")) as connection, connection:
         connection.execute('CREATE TABLE t ("late text", "real ""x""", n)')
         connection.executemany(
             "INSERT INTO t VALUES (?, ?, ?)",
@@ -244,7 +245,7 @@ HOSTILE = 'x"; DROP TABLE flights; --'
 
 
 def test_name_of_a_column_is_quoted_and_never_run_t27(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "store.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection, connection:
         ROWS.to_sql("flights", connection, index=False)
         quoted = '"' + HOSTILE.replace('"', '""') + '"'
         connection.execute(f"CREATE TABLE t ({quoted})")
@@ -278,7 +279,7 @@ def test_postgresql_numeric_is_a_number_and_times_keep_their_type(
 
 def _rows(folder: Path, first: object, last: object) -> str:
     """Keep a column whose values may change their type after the first part."""
-    with sqlite3.connect(folder / "late.db") as connection:
+    with closing(sqlite3.connect(folder / "late.db")) as connection, connection:
         connection.execute("CREATE TABLE t (n, v)")
         rows = [(n, last if n >= 65_536 else first) for n in range(65_541)]
         connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
@@ -332,7 +333,7 @@ def test_value_that_fits_no_type_is_an_error_and_not_lost(
 def test_types_mixed_within_the_first_rows_are_told_without_a_value(
     tmp_path: Path,
 ) -> None:
-    with sqlite3.connect(tmp_path / "mixed.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "mixed.db")) as connection, connection:
         connection.execute("CREATE TABLE t (v)")
         rows = [(1,), ("hunter2",), (None,)]
         connection.executemany("INSERT INTO t VALUES (?)", rows)
