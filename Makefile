@@ -34,7 +34,8 @@ help:
 	@echo "make integration  test with Spark, in an environment of its own"
 	@echo "make integration-airflow, integration-jupyter  test with those schedulers"
 	@echo "make lock       resolve the dependencies anew"
-	@echo "make oldest     test with the oldest dependencies; newest: with today's"
+	@echo "make oldest     test with the oldest dependencies; newest: with today's,"
+	@echo "                on the newest Python at hand"
 	@echo "make benchmark  measure the demo beside two other tools"
 
 # The further environments of CI are installed by uv, in seconds where pip takes minutes.
@@ -174,9 +175,15 @@ $(VENV)/oldest.stamp: requirements-oldest.lock pyproject.toml | $(BIN)/python
 	$(INSTALL) --no-deps --editable .
 	@touch $@
 
+# On the newest Python at hand, where some packages are newer too.
+NEWEST_PYTHON ?= $(firstword $(foreach one,python3.13 \
+  $(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python) python3.12 \
+  $(wildcard $(HOME)/.pyenv/versions/3.12*/bin/python) $(PYTHON),\
+  $(shell $(one) -c 'print("$(one)")' 2>/dev/null)))
+
 newest:
 	rm -rf .venv-newest
-	$(MAKE) VENV=.venv-newest .venv-newest/bin/python
+	$(MAKE) VENV=.venv-newest PYTHON=$(NEWEST_PYTHON) .venv-newest/bin/python
 	$(MAKE) VENV=.venv-newest newest-install
 	.venv-newest/bin/pytest -n 2 -m "not slow" -q $(OF_DEPENDENCIES)
 
