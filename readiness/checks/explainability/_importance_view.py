@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SVERMILLION_ROWS, SVERMILLION_COLUMNS = 150, 10
+SWARM_ROWS, SWARM_COLUMNS = 150, 10
 SPREAD, N_BINS = 0.38, 60  # of half a row, and bins over which points are stacked
 MIDDLE = 0.5  # of the ranks of values: low below, high from here
 DPI = 100  # of the points, which are a picture inside the drawing
@@ -45,9 +45,9 @@ def swarm_table(
         ``column``, ``attribution`` and ``rank_of_value`` (0 to 1; NaN for categories,
         missing values and sensitive columns), of at most 150 rows and ten columns.
     """
-    kept = frame[: min(SVERMILLION_ROWS, len(rows.found.values))]
+    kept = frame[: min(SWARM_ROWS, len(rows.found.values))]
     parts = []
-    for name in order[:SVERMILLION_COLUMNS]:
+    for name in order[:SWARM_COLUMNS]:
         column = case.columns[name]
         ranks = np.full(len(kept), np.nan)
         if column.kind == "numeric" and not column.sensitive:

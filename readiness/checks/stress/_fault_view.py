@@ -28,13 +28,11 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     del limits  # the cells are information
     table = measurement.tables["cells"]
     shown = worst_columns(table)
-    rest = table["column"].nunique() - len(shown)
-    more = f"\n{rest} more columns, with smaller losses or refused, are in the table"
     return matrix(
         table[table["column"].isin(shown)],
         "Loss of the headline metric when a fault befalls every row",
         "numbers: loss;  !: harmful;  ?: the data cannot tell;  "
-        f"R: the model refuses{more * (rest > 0)}",
+        f"R: the model refuses{not_drawn(table, shown)}",
         _cell_text,
     )
 
@@ -96,6 +94,14 @@ def _name_axes(axes: "Axes", columns: Sequence[str], faults: Sequence[str]) -> N
     axes.tick_params(axis="y", length=0, labelsize=7)
     axes.invert_yaxis()
     axes.grid(visible=False)
+
+
+def not_drawn(table: pd.DataFrame, shown: list[str]) -> str:
+    """Return a line for below a matrix that says how many columns it leaves out."""
+    rest = table["column"].nunique() - len(shown)
+    if not rest:
+        return ""
+    return f"\n{rest} more columns, with smaller losses or refused, are in the table"
 
 
 def worst_columns(table: pd.DataFrame) -> list[str]:

@@ -7,7 +7,13 @@ import numpy as np
 import pandas as pd
 
 from readiness.checks.stress._bench import Bench
-from readiness.checks.stress._fault_view import matrix, short, subject, worst_columns
+from readiness.checks.stress._fault_view import (
+    matrix,
+    not_drawn,
+    short,
+    subject,
+    worst_columns,
+)
 from readiness.checks.stress._guards import (
     DRIFT,
     FEED,
@@ -177,12 +183,10 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     worth = table["loss"].fillna(0) + BEFORE * table["silent"]
     kept = worst_columns(table.assign(loss=worth.where(table["guard"] != MODEL)))
     drawn = table[table["column"].isin(kept)]
-    rest = table["column"].nunique() - len(kept)
-    more = f"\n{rest} more columns, with smaller losses or refused, are in the table"
     key = (
         "colour: loss.  S: schema and range;  D: drift monitor;  P: prediction monitor;"
         f"\nU: unusual rows (support);  F: declared feed check;  R: refused"
-        f"{more * (rest > 0)}"
+        f"{not_drawn(table, kept)}"
     )
     return matrix(drawn, title, key, _cell_text, hatched="silent")
 
