@@ -229,10 +229,14 @@ def end_marked(run_id: str) -> None:
     run_id : str
         The abandoned run; only this user's processes that carry its mark are ended.
     """
-    for one in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if one.environ().get(RUN_VARIABLE) == run_id:
-                one.kill()
+    # Twice: a child may be born while we look, and a process that is just being started
+    # shows no environment for a moment.
+    for pause_s in (0.0, 0.1):
+        time.sleep(pause_s)
+        for one in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if one.environ().get(RUN_VARIABLE) == run_id:
+                    one.kill()
 
 
 def die_with_parent() -> None:

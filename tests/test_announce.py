@@ -55,7 +55,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             state.got.append((self.path, json.loads(self.rfile.read(size))))
             if state.drip:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
-                for _ in range(100):
+                for _ in range(1500):  # half a minute
                     self.wfile.write(b"X-Drip: 1")
                     time.sleep(0.02)
             self.send_response(state.status)
@@ -269,7 +269,7 @@ def test_answer_that_drips_is_left_after_the_limit(
     problem = post(server.address, {"text": "x"})
 
     assert problem == "it took longer than 0.5 s"
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 15
 
 
 def test_huge_answer_is_not_read(server: Server) -> None:

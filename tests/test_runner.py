@@ -458,6 +458,8 @@ def test_family_leaves_other_children_alone() -> None:
 def test_what_a_killed_run_left_is_ended_by_its_mark() -> None:
     env = {**os.environ, processes.RUN_VARIABLE: RUN_ID}
     with subprocess.Popen(SLEEP, env=env) as left:  # noqa: S603 (our own interpreter)
+        while not psutil.Process(left.pid).environ():  # none before the program starts
+            time.sleep(0.02)
         processes.end_marked(RUN_ID)
 
         assert left.wait() == -signal.SIGKILL
@@ -531,7 +533,7 @@ def test_process_that_cannot_be_killed_does_not_hang_the_end(
 
     end(Family(run_id=RUN_ID), patience_s=0.0)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 # Staging
