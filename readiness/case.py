@@ -1,7 +1,7 @@
 """One model under review with its tables and column roles, validated once."""
 
+import contextlib
 import datetime as dt
-import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
@@ -232,31 +232,37 @@ def load_case(
     file = read_case(case) if isinstance(case, Path) else case
     home = case.parent if isinstance(case, Path) else Path()
     base = (base or home).absolute()
-    folder = work or Path(tempfile.mkdtemp(prefix="readiness-"))
-    loaded_tables = load_tables(file, base, folder, frames=frames, current=current)
-    tables = {
-        name: replace(one, cluster=cluster) for name, one in loaded_tables.items()
-    }
-    found = model_of(file, base, model)
-    features = find_features(file, found.features, tables, by_name=found.by_name)
-    require_known(file, tables, features)
-    found = replace(found, features=features, outputs=outputs_of(found, tables))
-    classes, positive = find_classes(found, tables["reference"], file.data.target)
-    if found.classes is None and found.column is not None and classes:
-        found = replace(found, classes=classes)
-    loaded = Case(
-        file=file,
-        base=base,
-        work=folder,
-        model=replace(found, positive=positive),
-        tables=tables,
-        columns=describe_columns(file, tables, features),
-        classes=classes,
-        positive=positive,
-        model_key=model_key(found, file),
-    )
-    _ = loaded.metric  # an unknown name is an error of the case
-    require_usable(file, tables)
-    if work is None:
-        weakref.finalize(loaded, shutil.rmtree, folder, ignore_errors=True)
+    with contextlib.ExitStack() as left:
+        folder = work or Path(
+            left.enter_context(
+                tempfile.TemporaryDirectory(
+                    prefix="readiness-", ignore_cleanup_errors=True
+                )
+            )
+        )
+        loaded_tables = load_tables(file, base, folder, frames=frames, current=current)
+        tables = {
+            name: replace(one, cluster=cluster) for name, one in loaded_tables.items()
+        }
+        found = model_of(file, base, model)
+        features = find_features(file, found.features, tables, by_name=found.by_name)
+        require_known(file, tables, features)
+        found = replace(found, features=features, outputs=outputs_of(found, tables))
+        classes, positive = find_classes(found, tables["reference"], file.data.target)
+        if found.classes is None and found.column is not None and classes:
+            found = replace(found, classes=classes)
+        loaded = Case(
+            file=file,
+            base=base,
+            work=folder,
+            model=replace(found, positive=positive),
+            tables=tables,
+            columns=describe_columns(file, tables, features),
+            classes=classes,
+            positive=positive,
+            model_key=model_key(found, file),
+        )
+        _ = loaded.metric  # an unknown name is an error of the case
+        require_usable(file, tables)
+        weakref.finalize(loaded, left.pop_all().close)
     return loaded

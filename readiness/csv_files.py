@@ -1,9 +1,11 @@
 """CSV files, made Parquet once: decoded and typed as declared, or refused by line."""
 
+import atexit
 import csv
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +40,7 @@ def spool_csv(
     sha256 : str
         Hash of the file.
     folder : pathlib.Path or None
-        Private folder; None makes a temporary one.
+        Private folder; None makes a temporary one, removed when the process ends.
     source : FileSource
         Encoding, delimiter, null words and decimal sign.
     columns : mapping of str to ColumnSection
@@ -62,7 +64,9 @@ def spool_csv(
     January or February must be declared by a format. A declared kind is a demand; only
     the format ``"text"`` turns numbers into text.
     """
-    folder = folder or Path(tempfile.mkdtemp(prefix="readiness-csv-"))
+    if folder is None:
+        folder = Path(tempfile.mkdtemp(prefix="readiness-csv-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     declared = {
         name: (one.kind, one.format)
         for name, one in columns.items()

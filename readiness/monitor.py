@@ -1,6 +1,6 @@
 """LOAD: new rows under a monitoring plan, as a case whose model is not loaded."""
 
-import shutil
+import contextlib
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -86,31 +86,39 @@ def monitor_case(
     """
     plan = read_plan(path)
     file = case_file_of(plan)
-    folder = work or Path(tempfile.mkdtemp(prefix="readiness-"))
-    tables = load_tables(file, path.parent, folder, frames=None, current=current)
-    if "current" not in tables:
-        msg = "A monitor needs new rows. Name them: --current new_rows.parquet."
-        raise InputError(msg)
-    loaded = MonitorCase(
-        file=file,
-        base=path.parent.absolute(),
-        work=folder,
-        model=Model(
-            format="not loaded",
-            sha256=plan.model.sha256,
-            trusted_by="not loaded",
-            task=plan.model.task,
-        ),
-        tables={name: replace(one, cluster=cluster) for name, one in tables.items()},
-        columns={},
-        classes=(),
-        positive=None,
-        model_key="",
-        plan=plan,
-        earlier=tuple(earlier),
-    )
-    if work is None:
-        weakref.finalize(loaded, shutil.rmtree, folder, ignore_errors=True)
+    with contextlib.ExitStack() as left:
+        folder = work or Path(
+            left.enter_context(
+                tempfile.TemporaryDirectory(
+                    prefix="readiness-", ignore_cleanup_errors=True
+                )
+            )
+        )
+        tables = load_tables(file, path.parent, folder, frames=None, current=current)
+        if "current" not in tables:
+            msg = "A monitor needs new rows. Name them: --current new_rows.parquet."
+            raise InputError(msg)
+        loaded = MonitorCase(
+            file=file,
+            base=path.parent.absolute(),
+            work=folder,
+            model=Model(
+                format="not loaded",
+                sha256=plan.model.sha256,
+                trusted_by="not loaded",
+                task=plan.model.task,
+            ),
+            tables={
+                name: replace(one, cluster=cluster) for name, one in tables.items()
+            },
+            columns={},
+            classes=(),
+            positive=None,
+            model_key="",
+            plan=plan,
+            earlier=tuple(earlier),
+        )
+        weakref.finalize(loaded, left.pop_all().close)
     return loaded
 
 

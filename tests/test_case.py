@@ -1,6 +1,7 @@
 """A case is validated once; what is wrong is said with the key and a way out."""
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,18 @@ def test_private_folder_goes_away_with_the_case() -> None:
     assert folder.stat().st_mode & 0o077 == 0
     del case
     assert not folder.exists()
+
+
+def test_case_that_cannot_be_loaded_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    kept = tiny()  # the one folder of two loads
+
+    with pytest.raises(CaseError):
+        load_case(case_file(), frames={}, model=NUMBERS)
+
+    assert list(tmp_path.iterdir()) == [kept.work]
 
 
 @pytest.mark.parametrize(
