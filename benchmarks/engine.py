@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,11 +25,12 @@ from readiness import __version__
 from readiness.flights import FEATURES, demo_case, user_cache
 
 TITLE = "## The profile of two tables, by their size"
-SIDES = ("decode", "ours", "polars", "duckdb", "pandas")
+SIDES = ("decode", "ours", "polars", "polars_quantiles", "duckdb", "pandas")
 WORDS = {
     "decode": "pyarrow, decoding alone",
     "ours": "readiness: counts, moments, 1,024 edges, distinct values, categories",
     "polars": "Polars, streaming, by hand: 20 edges, approximate distinct values",
+    "polars_quantiles": "the same and seven approximate quantiles, error 1/1,024",
     "duckdb": "DuckDB, SQL: 20 edges, approximate distinct values",
     "pandas": "pandas and numpy: 20 edges, seven quantiles, distinct values",
 }
@@ -117,7 +119,7 @@ def edges_of(folder: Path) -> dict[str, list[float]]:
     }
 
 
-def polars(folder: Path) -> None:
+def polars(folder: Path, quantiles: Sequence[float] = ()) -> None:
     """Ask the same of Polars, written by hand and streamed."""
     import polars as pl  # noqa: PLC0415 (a side of its own)
 
@@ -136,10 +138,18 @@ def polars(folder: Path) -> None:
                 x.std().alias(f"{name} std"),
                 x.approx_n_unique().alias(f"{name} distinct"),
             ]
+            if quantiles:
+                some = x.approx_quantile(list(quantiles), error=1 / 1024)
+                asked.append(some.alias(f"{name} quantiles"))
             asked += [(x <= e).sum().alias(f"{name} {n}") for n, e in enumerate(cuts)]
         rows.select(asked).collect(engine="streaming")
         for name in (one for one, kind in kinds.items() if kind != "numeric"):
             rows.group_by(name).len().collect(engine="streaming")
+
+
+def polars_quantiles(folder: Path) -> None:
+    """Ask Polars for all that we answer, quantiles included."""
+    polars(folder, QUANTILES)
 
 
 def duckdb(folder: Path) -> None:
