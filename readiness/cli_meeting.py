@@ -93,10 +93,7 @@ def history(
         from readiness import retention  # noqa: PLC0415 (brings pages)
 
         click.echo("\n".join(retention.keep_newest(folder, case_name, keep)), err=True)
-    rows = [
-        one for one in index.read_history(folder) if case_name in {None, one.case_name}
-    ]
-    for row in rows:
+    for row in index.listed(folder, case_name):
         outcome = f"{row.outcome} {row.reason}" if row.reason else row.outcome
         fields = (row.run_id, row.case_name, row.status, outcome, row.headline)
         click.echo("\t".join(fields))
@@ -104,14 +101,14 @@ def history(
         from readiness.history_page import write_history  # noqa: PLC0415 (heavy)
 
         write_history(folder, html, case_name)
-    return _gate(folder, [one.case_name for one in rows]) if gate else 0
+    return _gate(folder, case_name) if gate else 0
 
 
-def _gate(folder: Path, names: list[str]) -> int:
+def _gate(folder: Path, case_name: str | None) -> int:
     """Tell which conditions of the cases are overdue; return the exit code."""
     from readiness import meeting  # noqa: PLC0415 (not needed elsewhere)
 
-    lines = meeting.overdue_lines(folder, list(dict.fromkeys(names)))
+    lines = meeting.overdue_lines(folder, case_name)
     for line in lines:
         click.echo(line)
     return meeting.OVERDUE_CODE if lines else 0

@@ -140,6 +140,31 @@ def read_history(out: Path) -> tuple[Run, ...]:
     return tuple(_as_found(out, one) for one in runs)
 
 
+def listed(out: Path, case_name: str | None = None) -> tuple[Run, ...]:
+    """Return the runs of a case, or of all cases, as `read_history`.
+
+    Raises
+    ------
+    RunError
+        USAGE when there is no such folder, or no run of the case that is named: a
+        slip of the pen is not an empty history. Else as `read_history`.
+    """
+    if not out.is_dir():
+        msg = f"{str(out)!r} is no folder; name the folder of all runs."
+        raise RunError(msg, Reason.USAGE)
+    runs = read_history(out)
+    if case_name is None:
+        return runs
+    known = dict.fromkeys(one.case_name for one in runs)
+    if case_name not in known:
+        msg = (
+            f"The history has no run of {case_name!r}. "
+            f"It has: {', '.join(known) or 'none'}."
+        )
+        raise RunError(msg, Reason.USAGE)
+    return tuple(one for one in runs if one.case_name == case_name)
+
+
 def reindex(out: Path) -> int:
     """Rebuild the history from the run directories; return the number of its runs.
 

@@ -12,7 +12,7 @@ from readiness.cards import SHAPES
 from readiness.changes import gravest
 from readiness.compare import write_page
 from readiness.errors import Reason, RunError
-from readiness.history import Run, read_history
+from readiness.history import Run, listed, read_history
 from readiness.history_figures import LETTERS, image_html
 from readiness.history_series import Series, Told, headline_series, marks_of
 from readiness.identities import published_results
@@ -82,12 +82,7 @@ def history_page(
     record that was altered is told as such, and no decision of it is shown.
     """
     today = today or today_utc()
-    rows = [one for one in read_history(out) if one.case_name == case_name]
-    rows.sort(key=lambda one: (one.created, one.run_id))
-    if not rows:
-        known = ", ".join(case_names(out)) or "none"
-        msg = f"The history has no run of {case_name!r}. It has: {known}."
-        raise RunError(msg, Reason.USAGE)
+    rows = sorted(listed(out, case_name), key=lambda one: (one.created, one.run_id))
     kept = rows[-MAX_RUNS:]
     runs = [_told(out, one) for one in kept]
     readable = [place for place, one in enumerate(runs) if one.results]

@@ -9,7 +9,14 @@ from readiness.history import read_history
 from readiness.markup import terminal_text
 from readiness.run_summary import RunSummary
 from readiness.sign import close_condition, sign
-from readiness.signoffs import Condition, SignOff, Standing, read_standing, today_utc
+from readiness.signoffs import (
+    RECORD,
+    Condition,
+    SignOff,
+    Standing,
+    read_standing,
+    today_utc,
+)
 
 OVERDUE_CODE = 1
 ERROR_CODE = 3
@@ -56,10 +63,18 @@ def decide(
             until=until,
         )
         said = f"signed: {decision} by {role} on {run.absolute().name}"
-        said = terminal_text(f"{said}. {more}" if more else said)
+        sentences = " ".join(filter(None, [_void_at_once(run), more]))
+        said = terminal_text(f"{said}. {sentences}" if sentences else said)
     folder = run.absolute().parent
     problem = refresh_page(folder.parent, folder.name)
     return f"{said}; {problem}" if problem else said
+
+
+def _void_at_once(run: Path) -> str:
+    """Return why the decision just made on a run does not hold; else nothing."""
+    folder = run.absolute()
+    made = read_standing(folder.parent, today_utc()).sign_offs[-1]
+    return f"It does not hold: {' '.join(made.void)}" if made.void else ""
 
 
 def standing_lines(
@@ -91,12 +106,37 @@ def _end(one: SignOff) -> str:
     return f"until {one.until.isoformat()}" if one.until else ""
 
 
-def overdue_lines(out: Path, cases: Sequence[str]) -> list[str]:
-    """Return one line per overdue condition of the cases."""
+def overdue_lines(out: Path, case_name: str | None = None) -> list[str]:
+    """Return one line per overdue condition of a case, or of all cases.
+
+    Parameters
+    ----------
+    out : pathlib.Path
+        The folder of all runs.
+    case_name : str, optional
+        Default every case of the history, and every other that has a record.
+
+    Raises
+    ------
+    RunError
+        USAGE when there is no case to look at: a gate on nothing is never open. Else
+        as `read_history` and `read_standing`.
+    """
+    known = {one.case_name for one in read_history(out)}
+    known |= {path.parent.name for path in out.glob(f"*/{RECORD}")}
+    names = sorted(known if case_name is None else known & {case_name})
+    if not names:
+        what = "a run" if case_name is None else f"a run of {case_name!r}"
+        msg = (
+            f"{out.name!r} does not hold {what}, so no condition was looked at. "
+            "Name the folder of all runs. "
+            f"Cases there: {', '.join(sorted(known)) or 'none'}."
+        )
+        raise RunError(msg, Reason.USAGE)
     today = today_utc()
     return [
         f"{terminal_text(name)}\t{_condition_line(one, today)}"
-        for name in cases
+        for name in names
         for one in read_standing(out.absolute() / name, today).overdue(today)
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readiness.errors import Reason, RunError
-from readiness.history import Run, mark_removed, read_history
+from readiness.history import Run, listed, mark_removed, read_history
 from readiness.meeting import refresh_page
 from readiness.publish import LATEST
 from readiness.sign import held
@@ -40,12 +40,8 @@ def keep_newest(out: Path, case_name: str | None, keep: int) -> list[str]:
 
     Raises as `remove_old_runs`; USAGE when the history knows no such case.
     """
-    known = list(dict.fromkeys(one.case_name for one in read_history(out)))
-    if case_name is not None and case_name not in known:
-        msg = f"The history knows no case {case_name!r}; nothing was removed."
-        raise RunError(msg, Reason.USAGE)
     lines = []
-    for name in [case_name] if case_name is not None else known:
+    for name in dict.fromkeys(one.case_name for one in listed(out, case_name)):
         removed = remove_old_runs(out, name, keep)
         lines.append(removal_line(removed))
         problem = refresh_page(out.absolute(), name) if removed.published else ""

@@ -6,10 +6,11 @@ import pytest
 
 from readiness import __version__, cli, starter
 from readiness.cli import main
-from readiness.history import Run, add_runs
+from readiness.history import FILE, Run, add_runs
 from readiness.result import Outcome
 from readiness.run_summary import RunSummary
 from tests.commands import called, in_process
+from tests.meetings import condition_on, publish_run
 
 SUMMARY = {
     "run_id": "20270101T000000Z-0123abcd",
@@ -175,6 +176,47 @@ def test_history_of_an_empty_folder_is_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert called(capsys, "history", tmp_path)() == (0, "", "")
+
+
+@pytest.mark.parametrize("option", [[], ["--gate"], ["--keep", "3"]])
+@pytest.mark.parametrize("slip", ["folder", "case"])
+def test_history_of_what_is_not_there_is_no_answer(
+    slip: str, option: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_run(tmp_path)
+    named = {
+        "folder": ["history", tmp_path / "rums"],
+        "case": ["history", tmp_path, "--case", "fligth-delay"],
+    }
+
+    code, stdout, stderr = called(capsys, *named[slip], *option)()
+
+    assert (code, stdout) == (3, "")
+    assert stderr.startswith("error: USAGE: ")
+    assert ("rums" if slip == "folder" else "It has: flight-delay.") in stderr
+
+
+def test_gate_on_a_folder_without_a_case_is_not_open(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = publish_run(tmp_path)
+
+    code, _, stderr = called(capsys, "history", run, "--gate")()
+
+    assert code == 3
+    assert "no condition was looked at. Name the folder of all runs." in stderr
+
+
+def test_gate_holds_for_a_record_whose_runs_are_not_in_the_history(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    condition_on(publish_run(tmp_path), "2020-02-01")
+    (tmp_path / FILE).unlink()
+
+    code, stdout, _ = called(capsys, "history", tmp_path, "--gate")()
+
+    assert code == 1
+    assert "condition 1\toverdue\t2020-02-01" in stdout
 
 
 def test_verify_names_what_was_altered(

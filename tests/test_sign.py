@@ -335,6 +335,19 @@ def test_command_signs_lists_and_renews_the_page(
     assert "go by operations" in (run.parent / "history.html").read_text("utf-8")
 
 
+def test_command_says_that_a_decision_on_an_older_run_is_void_at_once(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish_run(run.parents[1], SECOND, passing)
+    options = ["--role", "operations", "--decision", "go", "--note", "It holds."]
+
+    code, stdout, _ = called(capsys, "sign", run, *options)()
+
+    void = f"It does not hold: A newer run was published: {SECOND}."
+    assert code == 0
+    assert stdout.startswith(f"signed: go by operations on {FIRST}. {void} ")
+
+
 def test_list_leaves_with_1_when_a_condition_is_overdue(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
