@@ -18,7 +18,8 @@ COMMENTS = {
     "covered": "one window shows a spent budget in four cases of five",
     "late": "several windows show it, one alone does not",
     "blind": "BLIND: a spent budget goes unseen; make windows longer, or check by hand",
-    "": "no budget: its moves cost less than is tolerated, as far as the data can tell",
+    "": "no budget: moves up to budget_low cost less than is tolerated; what further\n"
+    "# ones cost the review could not tell",
 }
 AMOUNTS = (
     "reference",
@@ -135,10 +136,9 @@ def _text(
 def _watch(row: Mapping[str, str]) -> str:
     sd = float(row["sd"])
     budget = {
-        key: _amount(row[key], sd) for key in ("budget", "budget_low", "budget_high")
+        key: _amount(row[key], sd) or None
+        for key in ("budget", "budget_low", "budget_high")
     }
-    if budget["budget"] is None:
-        budget = dict.fromkeys(budget)  # a bound alone is no budget
     values = {
         **{key: row[key] for key in ("column", "family", "category", "kind")},
         "unit": row["own_unit"] if row["family"] == "mean" else "share",

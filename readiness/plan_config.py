@@ -19,7 +19,8 @@ class Watch(Strict):
 
     ``reference`` is its value where nothing had changed, ``window_error`` and
     ``reference_error`` the standard errors of a window and of that value. A window
-    alarms when it is further than ``alarm_move`` from the reference.
+    alarms when it is further than ``alarm_move`` from the reference. ``budget_low``
+    without ``budget`` is how far it may move for all the review could tell.
     """
 
     column: Text

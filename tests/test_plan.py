@@ -93,6 +93,7 @@ def test_plan_holds_amounts_in_the_unit_of_the_column(tmp_path: Path) -> None:
     )
     assert (wind.unit, wind.alarm_move, wind.verdict) == ("mph", 0.6, "covered")
     assert (carrier.category, carrier.unit, carrier.budget) == ("=AA", "share", None)
+    assert (carrier.budget_low, carrier.budget_high) == (0.3, None)
     assert plan.origin.results_digest == "a" * 64
     assert plan.title == 'Will it be "late"?'
 

@@ -220,6 +220,28 @@ def test_everything_that_can_move_is_watched() -> None:
     assert share["unit"] == "share"
 
 
+def test_what_the_calendar_decides_is_not_watched_and_the_hour_is() -> None:
+    """A month moves in every window of a month; the hour of a sale may drift."""
+    rows = rows_of_days(9)
+    when = rows["scheduled"]
+    rows = rows.assign(
+        month=when.dt.month.astype(float), weekday=when.dt.day_name(), hour=when.dt.hour
+    )
+
+    measurement = measure(line_case(rows))
+
+    table = measurement.tables["monitors"]
+    assert list(dict.fromkeys(table["column"])) == ["x", "hour"]
+    assert "month, weekday move by design" in " ".join(measurement.notes)
+    assert row(measurement, "past_alarm_share")["ci_low"] < 0.1
+
+
+def test_what_is_declared_to_move_by_design_is_not_watched() -> None:
+    table = measure(line_case(mixed_rows()), by_design=["kind"]).tables["monitors"]
+
+    assert set(table["column"]) == {"x"}
+
+
 def test_windows_shorter_than_a_day_are_parts_of_one() -> None:
     base = base_of(line_case(rows_of_days(6)))
     _, values = watched(base)

@@ -75,6 +75,61 @@ def test_blind_budget_is_shown_and_decides_nothing(tmp_path: Path) -> None:
     assert "blind to: missing gust" in " ".join(found.notes)
 
 
+def test_blind_budget_that_is_spent_beyond_doubt_decides(tmp_path: Path) -> None:
+    rows = new_rows(21, 5)
+    rows.loc[rows.index[::2], "gust"] = np.nan
+    watch = {**GUST, "budget_high": 0.4}
+
+    found = measure(monitored(tmp_path, rows, WIND, watch), OPTIONS)
+
+    share = row(found, "budget_spent", "gust/missing")
+    assert share["ci_low"] > 1
+    assert found.notes[0].startswith("1 of 2 budgets that the window can see are spent")
+    assert "blind to" not in " ".join(found.notes)
+
+
+def test_lost_column_of_a_blind_budget_is_not_assessed(tmp_path: Path) -> None:
+    rows = new_rows(21, 5).drop(columns="gust")
+
+    found = measure(monitored(tmp_path, rows), OPTIONS)
+
+    assert row(found, "budget_spent", "gust/missing")["reason"] == Reason.SCHEMA
+
+
+def test_lost_column_without_a_budget_is_not_assessed(tmp_path: Path) -> None:
+    rows = new_rows(21, 5).drop(columns="carrier")
+
+    found = measure(monitored(tmp_path, rows), OPTIONS)
+
+    assert row(found, "budget_spent", "carrier")["reason"] == Reason.SCHEMA
+    assert "Cannot be watched in these rows: carrier." in found.notes
+
+
+BOUND = {
+    key: one for key, one in WIND.items() if "budget" not in key and key != "verdict"
+}
+
+
+@pytest.mark.parametrize(("wind", "is_told"), [(11.0, False), (14.0, True)])
+def test_move_that_the_review_could_not_price_leaves_the_verdict_open(
+    tmp_path: Path, wind: float, *, is_told: bool
+) -> None:
+    """Up to 2 mph the review knows that nothing is lost; beyond, it knows nothing."""
+    bound = {**BOUND, "budget_low": 2.0, "direction": ""}
+    plan = monitored(tmp_path, new_rows(7, 18, wind=wind), GUST, bound)
+
+    found = measure(plan, OPTIONS)
+
+    decided = found.summary[found.summary["metric"] == "budget_spent"]
+    assert decided["group"].tolist() == (["wind"] if is_told else [])
+    if is_told:
+        share = decided.iloc[0]
+        assert np.isnan(share["value"])
+        assert (share["ci_low"], share["ci_high"]) == (0.0, np.inf)
+        assert share["censored"]
+        assert "the review could tell the cost of: mean of wind" in found.notes[1]
+
+
 def test_category_is_counted_among_all_rows(tmp_path: Path) -> None:
     rows = new_rows(7, 6)
     rows.loc[rows.index[:100], "carrier"] = None

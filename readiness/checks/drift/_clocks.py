@@ -1,6 +1,7 @@
 """Which columns tell the time: no sensor reads it wrong by a part of its spread."""
 
 import re
+from collections.abc import Sequence
 
 from readiness.columns import Column
 
@@ -27,3 +28,26 @@ def is_clock(column: Column) -> bool:
     if column.kind == "time" or column.unit is None:
         return column.kind == "time" or CLOCK_NAME.fullmatch(column.name) is not None
     return CLOCK_UNIT.match(column.unit) is not None
+
+
+def tells_time(column: Column, declared: Sequence[str]) -> bool:
+    """Return whether a column moves by design: it tells the time, or is declared so."""
+    named = CLOCK_NAME.fullmatch(column.name) is not None
+    is_text = column.kind == "categorical"
+    return is_clock(column) or (is_text and named) or column.name in declared
+
+
+def move_unit(column: Column) -> str:
+    """Return the unit of a move of a column; empty where none is declared.
+
+    Examples
+    --------
+    >>> move_unit(Column(name="start", kind="numeric", unit="minutes after midnight"))
+    'minutes'
+    >>> move_unit(Column(name="wind", kind="numeric", unit="mph"))
+    'mph'
+    """
+    if column.kind == "time":
+        return "days"
+    unit = column.unit or ""
+    return unit.split(" ")[0] if CLOCK_UNIT.match(unit) else unit

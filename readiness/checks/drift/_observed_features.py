@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
-from readiness.checks.drift._clocks import CLOCK_NAME, is_clock
 from readiness.checks.drift._observed_compare import Compared
 from readiness.checks.drift._observed_folds import Feature
 from readiness.checks.drift._observed_moves import (
@@ -22,7 +21,6 @@ from readiness.checks.drift._observed_moves import (
 )
 from readiness.checks.drift._observed_spent import LIMITS, Budgets, Spent, spent_of
 from readiness.checks.drift._observed_sums import FIRST, KNOWN, MISSING, WEIGHT
-from readiness.columns import Column
 from readiness.distances import (
     equal_bins,
     jensen_shannon_distance,
@@ -46,13 +44,6 @@ class Found:
     rows: list[dict[str, Any]]
     about: dict[str, Any]
     spent: list[dict[str, Any]]
-
-
-def tells_time(column: Column, declared: list[str]) -> bool:
-    """Return whether a column moves by design: it tells the time, or is declared so."""
-    named = CLOCK_NAME.fullmatch(column.name) is not None
-    is_text = column.kind == "categorical"
-    return is_clock(column) or (is_text and named) or column.name in declared
 
 
 def measure_feature(

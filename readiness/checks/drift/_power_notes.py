@@ -1,5 +1,7 @@
 """What the planned window would see, in sentences."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from readiness.alarm_levels import HIGHEST_RATE
@@ -7,6 +9,7 @@ from readiness.checks.drift._base import Base
 from readiness.checks.drift._past import Past
 from readiness.checks.drift._planned import Planned
 from readiness.checks.drift._power_report import BLIND, COVERED, LATE, Monitor
+from readiness.checks.drift._sentences import named
 from readiness.stats import clopper_pearson
 from readiness.text import interval, number, visible
 
@@ -92,6 +95,14 @@ def past_notes(alarms: tuple[int, int], plan: Planned) -> tuple[str, ...]:
             "against its season, or expect these alarms"
         )
     return (f"{said}.",)
+
+
+def design_notes(names: Sequence[str]) -> tuple[str, ...]:
+    """Return which features are not watched because they move by design."""
+    if not names:
+        return ()
+    verb = "moves" if len(names) == 1 else "move"
+    return (f"{named(names)} {verb} by design and cannot alarm: not watched.",)
 
 
 def basis_note(base: Base, drawn_from: Past, plan: Planned, monitor: Monitor) -> str:

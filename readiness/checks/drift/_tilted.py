@@ -13,6 +13,7 @@ from readiness.checks.drift._base import (
     numbers,
     outlying,
 )
+from readiness.checks.drift._clocks import move_unit
 from readiness.checks.drift._directions import Direction
 from readiness.checks.drift._report import UNITS, Moved
 from readiness.errors import NotAssessedError, Reason
@@ -136,7 +137,7 @@ def _moved(
     sd: float = 1.0,
 ) -> Moved:
     column = base.case.columns[name]
-    unit = "days" if column.kind == "time" else column.unit or ""
+    unit = move_unit(column)
     return Moved(
         column=name,
         family=family,

@@ -1,11 +1,13 @@
 """What a windowed monitor watches: means, shares of categories and of missing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from readiness.checks.drift._base import Base, frequent_categories, numbers
+from readiness.checks.drift._clocks import tells_time
 from readiness.errors import NotAssessedError
 from readiness.stats import Floats
 
@@ -28,8 +30,37 @@ class Statistic:
     category: str
 
 
-def watched(base: Base) -> tuple[list[Statistic], Floats]:
+def calendar_columns(base: Base, declared: Sequence[str]) -> list[str]:
+    """Return the features whose windows move by design.
+
+    They are declared so, or tell the time and hold one value on each day: which days a
+    window has decides them, not what happens on these. A clock that varies within a
+    day, such as the hour of a sale, can drift and is watched. Without a time column
+    nobody can tell, and none that tells the time is watched.
+    """
+    time = base.scores.time
+    day = None if time is None else time[base.rows].astype("datetime64[D]")
+    found = []
+    for name in base.case.features:
+        if name in declared:
+            found.append(name)
+        elif tells_time(base.case.columns[name], ()):
+            values = base.values(name)
+            per_day = None if day is None else values.groupby(day).nunique().max()
+            if per_day is None or per_day <= 1:
+                found.append(name)
+    return found
+
+
+def watched(base: Base, left_out: Sequence[str] = ()) -> tuple[list[Statistic], Floats]:
     """Return every statistic that can be watched, and the rows' part in it.
+
+    Parameters
+    ----------
+    base : Base
+        The rows before anything moves.
+    left_out : sequence of str
+        Features that are not watched.
 
     Returns
     -------
@@ -44,7 +75,7 @@ def watched(base: Base) -> tuple[list[Statistic], Floats]:
     for name in base.case.features:
         values = base.values(name)
         missing = values.isna().to_numpy()
-        if missing.all():
+        if missing.all() or name in left_out:
             continue
         for statistic, part in _of_column(base, name, values):
             found.append(statistic)

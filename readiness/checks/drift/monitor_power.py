@@ -11,6 +11,7 @@ from readiness.checks.drift._planned import planned
 from readiness.checks.drift._power_notes import (
     basis_note,
     column_names,
+    design_notes,
     past_notes,
     power_notes,
 )
@@ -24,7 +25,7 @@ from readiness.checks.drift._power_report import (
     plan_table,
     summary_rows_of,
 )
-from readiness.checks.drift._watched import watched
+from readiness.checks.drift._watched import calendar_columns, watched
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
 from readiness.result import Check, Limit, Measurement, Options
@@ -50,7 +51,8 @@ def measure(case: Case, options: Options) -> Measurement:
         the plan.
     options : Options
         ``windows`` drawn; ``late_windows`` after which an alarm is no use, or as many
-        as pass until labels are known, whichever is more.
+        as pass until labels are known, whichever is more; ``by_design``, names of
+        further features that move by design.
 
     Returns
     -------
@@ -72,8 +74,10 @@ def measure(case: Case, options: Options) -> Measurement:
     and of missing values, and alarms when any is further from the reference than one
     common level of its own spread. The level is calibrated on windows of whole blocks
     drawn from the past, each against a reference drawn anew, so that all statistics
-    together keep the promised false alarms. A move is added to the drawn windows; their
-    spread is taken not to change with it. Changes of spread alone are not watched.
+    together keep the promised false alarms. What tells the time and is the same all
+    day, a month or a weekday, moves with the calendar and is not watched. A move is
+    added to the drawn windows; their spread is taken not to change with it. Changes of
+    spread alone are not watched.
     Blocks are drawn as if days were exchangeable: a season alarms more often than
     promised, which ``past_alarm_share`` shows. Below about 30 blocks levels are rough;
     with skewed columns in windows of few blocks false alarms can exceed the promise by
@@ -86,7 +90,8 @@ def measure(case: Case, options: Options) -> Measurement:
     """
     base = base_of(case)
     plan = planned(base)
-    statistics, values = watched(base)
+    by_design = calendar_columns(base, options["by_design"])
+    statistics, values = watched(base, by_design)
     if not statistics:
         msg = "No column has a mean or a share that a window could watch."
         raise NotAssessedError(msg, Reason.NO_COLUMNS)
@@ -126,6 +131,7 @@ def measure(case: Case, options: Options) -> Measurement:
             *power_notes(found, monitor, plan),
             *past_notes(alarms, plan),
             basis_note(base, drawn_from, plan, monitor),
+            *design_notes(by_design),
             *plan.assumed,
         ),
     )
@@ -230,6 +236,6 @@ CHECK = Check(
         ),
     ),
     needs=("D1",),
-    defaults={"windows": 100_000, "late_windows": 4},
+    defaults={"windows": 100_000, "late_windows": 4, "by_design": []},
     metrics=("missing_power_at_budget", "late_features", "past_alarm_share"),
 )

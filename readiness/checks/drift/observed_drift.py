@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.drift._clocks import tells_time
 from readiness.checks.drift._observed_answers import (
     LABELLED,
     PREDICTED,
@@ -18,7 +19,6 @@ from readiness.checks.drift._observed_features import (
     SPENT,
     feature_table,
     measure_feature,
-    tells_time,
     unmeasured,
 )
 from readiness.checks.drift._observed_figure import draw_moves

@@ -23,7 +23,9 @@ class Spent:
     place : int
         Its place in the plan.
     value, low, high : float
-        Share of the budget with one-sided 95 % limits; NaN with a `problem`.
+        Share of the budget with one-sided 95 % limits; NaN with a `problem`. Of a
+        number without a budget the value is NaN: it has moved further than the review
+        could tell the cost of.
     move : float
         In the unit of the budget, positive upwards.
     n_windows, n_rows, n_blocks : int
@@ -53,9 +55,23 @@ class Spent:
         return self.watch.verdict == "blind"
 
     @property
+    def decides(self) -> bool:
+        """Whether the verdict rests on it.
+
+        What the window is blind to goes unseen at the budget itself; a move that is
+        beyond it all the same, or a lost column, is no less harmful for that.
+        """
+        return not self.is_blind or self.problem is not None or self.low > 1
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Whether it moved further than the review could tell the cost of."""
+        return self.problem is None and self.watch.budget is None
+
+    @property
     def metric(self) -> str:
         """Name of the share in the results."""
-        return "blind_budget_spent" if self.is_blind else "budget_spent"
+        return "budget_spent" if self.decides else "blind_budget_spent"
 
     @property
     def group(self) -> str:
@@ -72,12 +88,17 @@ def towards(watch: Watch, shift: Floats) -> Floats:
 
 
 def spent_by_column(case: MonitorCase, windows: Windows) -> list[Spent]:
-    """Return the budgets of the plan with what is spent of them, by column."""
+    """Return what is spent of the plan's budgets, by column.
+
+    A number without a budget is there only when it cannot be watched, or has moved
+    for certain beyond `budget_low`: no farther does the review know that a move costs
+    less than is tolerated.
+    """
     found: dict[tuple[str, bool], Spent] = {}
     for place, watch in enumerate(case.plan.watch):
-        if watch.budget is None:
-            continue
         one = _spent(case, windows, place, watch)
+        if watch.budget is None and one.problem is None and not np.isnan(one.value):
+            continue
         key = (watch.column, watch.family == "missing")
         known = found.get(key)
         if known is None or known.problem is not None or one.value > known.value:
@@ -116,6 +137,8 @@ def _shares(watch: Watch, move: float, margin: float) -> tuple[float, float, flo
     smallest = watch.budget_low or budget
     largest = watch.budget_high or np.inf
     harm = float(towards(watch, np.array(move)))
+    if watch.budget is None and harm - margin > smallest:
+        return float("nan"), 0.0, float("inf")
     parts = (harm / budget, (harm - margin) / largest, (harm + margin) / smallest)
     value, low, high = (one if one > 0 else 0.0 for one in parts)
     return value, low, high
@@ -125,7 +148,7 @@ def most_spent(found: Sequence[Spent]) -> list[Spent]:
     """Return the budgets, the most spent first, blind and unknown ones last."""
 
     def rank(one: Spent) -> tuple[bool, bool, float]:
-        unknown = one.problem is not None
-        return unknown, one.is_blind, 0.0 if unknown else -one.value
+        unknown = one.problem is not None or one.is_unpriced
+        return unknown, not one.decides, 0.0 if unknown else -one.value
 
     return sorted(found, key=rank)

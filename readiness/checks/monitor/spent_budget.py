@@ -41,8 +41,9 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     -------
     Measurement
         ``budget_spent`` (share of the budget; group: the column, ``column/missing``
-        for its missing values) of budgets that the window can see spent,
-        ``blind_budget_spent`` of the others;
+        for its missing values) of budgets that the window can see spent, or that are
+        spent for certain all the same; without a value where a number moved further
+        than the review could tell the cost of; ``blind_budget_spent`` of the others;
         ``days_left`` (days until the budget is spent at the speed seen over all runs
         of this plan; without an end ``censored``, with a lower limit where there is
         one). Tables ``windows``, ``budgets``.
@@ -55,11 +56,13 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
 
     Notes
     -----
-    A window differs from the reference by chance; its standard error and that of the
-    reference stand in the plan, from windows drawn by block out of the rows the plan
-    was made of. The interval of a share takes the worse limit of move and budget at
-    each end, so that it is wider than its level. A budget that one window sees is held
-    against the last window, one that is seen late against the last few.
+    What the window is blind to (D8) is inconclusive nearly always, so it decides only
+    where it is spent for certain. A window differs from the reference by chance; its
+    standard error and that of the reference stand in the plan, from windows drawn by
+    block out of the rows the plan was made of. The interval of a share takes the worse
+    limit of move and budget at each end, so that it is wider than its level. A budget
+    that one window sees is held against the last window, one that is seen late against
+    the last few.
     """
     monitor = require_plan(case)
     if not any(one.budget for one in monitor.plan.watch):
@@ -82,6 +85,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
 def _row(one: Spent) -> dict[str, object]:
     if one.problem is not None:
         return empty_row(one.metric, one.group, one.problem, "share")
+    reason = str(Reason.BEYOND_SUPPORT) if one.is_unpriced else None
     share = Interval(
         value=one.value,
         ci_low=one.low,
@@ -97,6 +101,8 @@ def _row(one: Spent) -> dict[str, object]:
         share,
         "share",
         direction="up" if one.move > 0 else "down",
+        censored=one.is_unpriced,
+        reason=reason,
     )
 
 
@@ -125,7 +131,8 @@ def _notes(
     case: MonitorCase, found: list[Spent], windows: Windows, first_to_end: str
 ) -> tuple[str, ...]:
     """Return what is spent; `found` comes with the most spent first."""
-    seen = [one for one in found if one.problem is None and not one.is_blind]
+    known = [one for one in found if one.problem is None and not one.is_unpriced]
+    seen = [one for one in known if one.decides]
     said = "; ".join(
         f"{_what(one)}: {number(one.value, 'share')} "
         f"({interval(one.low, one.high, 'share')}) of "
@@ -139,13 +146,18 @@ def _notes(
         else f"No budget of the {len(seen)} that the window can see is spent"
     )
     notes = [f"{lead}; most of all {said}." if said else f"{lead}."]
+    beyond = [_moved(one) for one in found if one.is_unpriced]
+    if beyond:
+        notes.append(
+            f"Moved further than the review could tell the cost of: {_few(beyond)}."
+        )
     if first_to_end:
         notes.append(first_to_end)
-    blind = [_what(one) for one in found if one.is_blind]
+    blind = [_what(one) for one in known if not one.decides]
     if blind:
         notes.append(
             f"This window is blind to: {', '.join(blind)}. Their shares are shown and "
-            "decide nothing."
+            "decide only once a budget is spent beyond doubt."
         )
     lost = [visible(one.column, 40) for one in found if one.problem is not None]
     if lost:
@@ -159,6 +171,18 @@ def _notes(
     if windows.without_time:
         notes.append(f"{windows.without_time:,} rows have no time and are left out.")
     return tuple(notes)
+
+
+def _moved(one: Spent) -> str:
+    unit = one.watch.unit
+    verb = "up" if one.move > 0 else "down"
+    size, bound = number(abs(one.move), unit), number(one.watch.budget_low, unit)
+    return f"{_what(one)} ({verb} by {size}; known up to {bound})"
+
+
+def _few(said: list[str]) -> str:
+    more = len(said) - NAMED
+    return "; ".join(said[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _what(one: Spent) -> str:
