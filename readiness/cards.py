@@ -112,7 +112,9 @@ def _sentences(result: CheckResult) -> list[str]:
     if result.reason is None:
         return [printable(note) for note in result.notes]
     why = [f"{reason_words(result.reason)} {printable(result.message or '')}".strip()]
-    return [*why, f"What it would take: {remedy_words(result.reason)}", *result.notes]
+    remedy = remedy_words(result.reason)
+    takes = [f"What it would take: {remedy}"] if remedy else []
+    return [*why, *takes, *result.notes]
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

@@ -118,7 +118,7 @@ REASONS: dict[str, tuple[str, str]] = {
         "The case file declares no expectation that could be broken.",
         "Declare what experts expect: monotone, or role, of a column.",
     ),
-    Reason.NOT_THIS_TASK: ("The question does not arise for this task.", "Nothing."),
+    Reason.NOT_THIS_TASK: ("The question does not arise for this case.", ""),
     Reason.NOT_IN_PROFILE: (
         "The quick profile leaves this out.",
         "Run with the full profile.",
