@@ -26,7 +26,6 @@ from readiness.words import (
     value_words,
 )
 
-SHARE_POINTS = 100.0
 HEADLINE = "P1"
 WORDS = {0: "NOT WORSE BEYOND NOISE", 1: "WORSE", 2: "CANNOT TELL"}
 TOLD = (Turn.WORSE, Turn.LOST, Turn.STATUS_WORSE, Turn.BETTER)
@@ -198,15 +197,12 @@ def difference_words(one: Change) -> str:
     """Return after less before with its interval; of shares, in points of percent."""
     if one.difference is None:
         return ""
-    is_share = one.one.unit == "share"
-    scale = SHARE_POINTS if is_share else 1.0
-    unit = "points" if is_share else one.one.unit
+    unit = "points" if one.one.unit == "share" else one.one.unit
     sign = "+" if one.difference > 0 else ""
-    words = f"{sign}{number(one.difference * scale, unit)}"
+    words = f"{sign}{number(one.difference, unit)}"
     if one.low == one.high:
         return words
-    low, high = (None if end is None else end * scale for end in (one.low, one.high))
-    within = interval(low, high, unit)
+    within = interval(one.low, one.high, unit)
     return f"{words} ({within})" if within else words
 
 

@@ -10,6 +10,8 @@ from readiness.markup import html, join
 from readiness.result import CheckResult, Status
 from readiness.text import printable
 
+# Beside how far life has moved stands whether anybody would notice.
+ALSO_OPENING = frozenset({"D8"})
 HEADING = re.compile(r"<(h[1-6])>(.*?)</\1>", re.DOTALL)
 
 
@@ -61,9 +63,12 @@ def _answer(body: str, checks: Mapping[str, CheckResult]) -> Markup:
     """Return what the first check of the page found, in its own words."""
     codes = re.findall(r'id="check-([^"]+)"', body)
     found = [checks[code] for code in codes if code in checks]
-    if not found or not found[0].notes or found[0].reason is not None:
-        return Markup()
-    return html('<p class="answer">{}</p>', printable(found[0].notes[0]))
+    opening = found[:1] + [one for one in found[1:] if one.code in ALSO_OPENING]
+    return join(
+        html('<p class="answer">{}</p>', printable(one.notes[0]))
+        for one in opening
+        if one.notes and one.reason is None
+    )
 
 
 def _status_after(body: str, anchor: str, checks: Mapping[str, CheckResult]) -> Markup:

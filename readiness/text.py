@@ -85,7 +85,8 @@ def number(
     value : float or None
         The number; None and NaN read ``not known``.
     unit : str
-        ``"share"`` is shown in percent, ``"count"`` as a whole number; units without
+        ``"share"`` is shown in percent, ``"points"``, a difference of two shares, in
+        points of percent, ``"count"`` as a whole number; units without
         a name of their own (``"metric points"``) are left out; others follow.
     exact : bool
         Show the number as it was written, for limits.
@@ -96,6 +97,8 @@ def number(
     --------
     >>> number(0.0512, "share"), number(0.65, exact=True), number(1.5, "mph")
     ('5.12 %', '0.65', '1.50 mph')
+    >>> number(0.0512, "points")
+    '5.12 points'
     >>> number(0.79953), number(0.79953, beside=0.8)
     ('0.800', '0.7995')
     >>> number(1 / 3, "share", exact=True), number(1234567.0, exact=True)
@@ -103,7 +106,7 @@ def number(
     """
     if value is None or math.isnan(value):
         return "not known"
-    scale = 100.0 if unit == "share" else 1.0
+    scale = 100.0 if unit in ("share", "points") else 1.0
     n_digits = _digits_beside(value, beside)
     digits = _digits(
         value * scale, exact=exact, whole=unit == "count", n_digits=n_digits

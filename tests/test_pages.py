@@ -8,9 +8,11 @@ from typing import Any
 import jsonschema
 import nbformat
 import pytest
+from markupsafe import Markup
 
 import readiness
 from readiness.cards import blocks_called
+from readiness.contents import with_contents
 from readiness.errors import RunError
 from readiness.inert import assert_inert, content_policy, problem_of, table_script
 from readiness.notebook_page import MAX_TEXT_CHARS, markdown_html
@@ -287,6 +289,22 @@ def test_page_opens_with_what_its_first_check_found() -> None:
     opening = html.partition("</h1>")[2].partition('<nav class="contents"')[0]
 
     assert opening == f'<p class="answer">{note}</p>'
+
+
+def test_drift_page_says_first_as_well_whom_the_monitor_is_blind_to() -> None:
+    first = check_of(sample_results(), "P1")
+    said = {"D0": "x has moved.", "D1": "x may move.", "D8": "Blind: x."}
+    checks = {
+        code: replace(first, code=code, notes=(note,)) for code, note in said.items()
+    }
+    body = "<h1>T</h1>" + "".join(f'<p id="check-{code}"></p>' for code in checks)
+
+    page = with_contents(body, "30_drift", Markup(), checks)
+
+    opening = page.partition("</h1>")[2].partition('<p id="check-')[0]
+    assert (
+        opening == '<p class="answer">x has moved.</p><p class="answer">Blind: x.</p>'
+    )
 
 
 def test_review_head_is_left_out_and_summary_is_the_final_one() -> None:

@@ -133,7 +133,7 @@ def test_first_paragraph_says_whether_inputs_outcomes_or_both_moved(
     assert f"a loss of {number(abs(before - after))} (" in said
     assert f"the model expects {number(scores.mean(), unit)}: " in said
     gap = truth.mean() - scores.mean()
-    assert f"{number(abs(gap), unit)} (" in said
+    assert f"{number(abs(gap), 'points' if unit else '')} (" in said
     assert said.endswith("more." if gap > 0 else "less.")
 
 

@@ -244,6 +244,7 @@ def test_notes_name_calm_columns_clocks_and_the_price(mixed: Measurement) -> Non
 
     assert "the model scored" in said
     assert "As far as the data can tell, moving" in said
+    assert "x may go missing in" in said  # a name keeps its case
     assert "hour: left out, because no sensor reads the time wrong" in said
     assert "hour" not in set(mixed.summary["group"])
 

@@ -13,6 +13,7 @@ from readiness.checks import FoundCheck
 from readiness.checks.drift import observed_drift, population_tilt
 from readiness.checks.drift._observed_compare import compare_arrays
 from readiness.checks.drift._observed_moves import shift_of
+from readiness.checks.drift._observed_report import move_words
 from readiness.checks.drift._observed_spent import Room, budgets_of, spent_of
 from readiness.checks.drift.observed_drift import CHECK
 from readiness.config import CaseFile
@@ -170,8 +171,28 @@ def test_the_first_note_names_who_spent_most_in_its_own_unit(
 ) -> None:
     assert "Of the budgets that are known x has spent most" in shifted.notes[0]
     assert "mm" in shifted.notes[0]
-    assert "0.0625 of mean squared error" in shifted.notes[0]
+    assert "0.0625 of mean squared error; then kind with at most" in shifted.notes[0]
     assert CHECK.alt(shifted) == shifted.notes[0]
+
+
+def test_flag_that_stays_where_it_was_is_within_its_budget() -> None:
+    """Two values have no spread beside their mean, so none can be beyond the data."""
+    rows = [
+        one.assign(flag=(np.random.default_rng(n).random(len(one)) < 0.3).astype(float))
+        for n, one in enumerate([rows_of_days(31), rows_of_days(32)])
+    ]
+
+    found = row(measure(line_case(*rows)), "budget_spent", "flag")
+
+    assert found["ci_high"] < 1
+
+
+def test_change_of_a_share_is_told_in_points() -> None:
+    moved = {"family": "category", "category": "b", "column": "kind", "move": -0.05}
+
+    said = move_words({**moved, "move_low": -0.08, "move_high": -0.02}, {})
+
+    assert said == "the share of b in it fell by 5.00 points (2.00 to 8.00 points)"
 
 
 def test_plain_distance_is_that_of_scipy() -> None:

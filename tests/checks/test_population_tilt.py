@@ -125,7 +125,7 @@ def test_notes_speak_in_the_unit_of_the_column(measured: Measurement) -> None:
 
     assert "The mean of x may" in said
     assert "mm" in said
-    assert "before mean_squared_error has lost 0.0625." in said
+    assert "before it has cost 0.0625 of mean squared error." in said
 
 
 def test_no_model_call_beyond_the_scores() -> None:
@@ -247,6 +247,32 @@ def test_a_column_that_cannot_move_is_a_row_with_its_reason(
 
     assert np.isnan(found["value"])
     assert found["reason"] == reason
+
+
+def test_a_flag_has_no_spread_of_its_own() -> None:
+    """Of two values the mean gives the spread, which no weights move alone."""
+    rows = rows_of_days(9, days=100)
+    flag = (np.random.default_rng(9).random(len(rows)) < 0.3).astype(float)
+
+    budgets = measure(line_case(rows.assign(flag=flag))).tables["budgets"]
+
+    of_flag = budgets[budgets["column"] == "flag"]
+    assert of_flag["family"].tolist() == ["mean"]
+    assert of_flag["reach"].gt(0.5).all()
+
+
+def test_sentence_names_the_category_that_misses_the_acceptable_value() -> None:
+    rows = rows_of_days(10, days=200)
+    names, shares = ["good", "fair", "bad"], [0.5, 0.3, 0.2]
+    kind = np.random.default_rng(10).choice(names, len(rows), p=shares)
+    rows = rows.assign(kind=kind, y=rows["y"] + 2.0 * (kind == "bad"))
+
+    # 1.25 + 4 p: 2.05 at p = 0.2, and 2.45 at p = 0.3.
+    said = " ".join(measure(line_case(rows, acceptable=2.45)).notes)
+
+    assert "The share of bad in kind may rise by" in said
+    assert "before mean squared error misses 2.45." in said
+    assert "one category" not in said
 
 
 def test_categories_of_one_level_cannot_move() -> None:

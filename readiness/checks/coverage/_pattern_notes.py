@@ -18,7 +18,7 @@ from readiness.checks.coverage._pattern_report import (
 from readiness.reasons import REASONS
 from readiness.shares import share_difference
 from readiness.stats import Interval
-from readiness.text import number, visible
+from readiness.text import interval, number, visible
 
 NAMED = 3  # new values a sentence names
 
@@ -123,10 +123,8 @@ def _answer(words: Words, count: CountCells, answer: Answer) -> str:
 
 
 def _points(more: Interval) -> str:
-    value, low, high = (
-        number(100 * one) for one in (more.value, more.ci_low, more.ci_high)
-    )
-    return f"{value} points ({low} to {high})"
+    limits = interval(more.ci_low, more.ci_high, "points")
+    return f"{number(more.value, 'points')} ({limits})"
 
 
 def _first(words: Words, count: CountCells, answer: Answer) -> str:

@@ -75,7 +75,9 @@ def _expected_sentence(case: Case, current: Scores) -> list[str]:
     unit = "share" if is_share else ""
     target = visible(case.target, 40)
     low, high = sorted([abs(found.ci_low), abs(found.ci_high)])
-    gap_words = f"{number(abs(found.value), unit)} ({interval(low, high, unit)})"
+    gap_unit = "points" if is_share else ""
+    limits = interval(low, high, gap_unit)
+    gap_words = f"{number(abs(found.value), gap_unit)} ({limits})"
     if found.ci_low <= 0 <= found.ci_high:
         gap_words = "no more and no less than chance explains"
     else:

@@ -52,7 +52,7 @@ def move_words(row: Mapping[Any, Any], units: Mapping[Any, Any]) -> str:
     what = MEANS.get(family, f"the share of {visible(row['category'], 24)} in it")
     verb = "rose" if row["move"] >= 0 else "fell"
     own = str(units.get(row["column"], ""))
-    unit = own if family in ("mean", "scale") else "share"
+    unit = own if family in ("mean", "scale") else "points"
     low, high = sorted([row["move_low"], row["move_high"]], key=abs)
     size = number(abs(row["move"]), unit)
     if row["move_low"] * row["move_high"] <= 0:
@@ -94,14 +94,20 @@ def _first_sentence(
 
 
 def _top_sentence(known: pd.DataFrame, features: pd.DataFrame, budgets: Budgets) -> str:
-    """Return what the feature that spent most of a known budget did."""
+    """Return what the feature that spent most of a known budget did, and the next."""
     units = features.set_index("column")["unit"].to_dict()
-    top = worst_spent(known).to_dict("records")[0]
+    top, *others = worst_spent(known).to_dict("records")[:MAX_NAMED]
     at_most = "at most " if top["at_most"] else ""
+    then = " and ".join(
+        f"{visible(one['column'], 40)} with {'at most ' if one['at_most'] else ''}"
+        f"{number(one['spent'], 'share')}"
+        for one in others
+        if one["spent"] > 0
+    )
     return (
         f"Of the budgets that are known {visible(top['column'], 40)} has spent most: "
         f"{move_words(top, units)}, {at_most}{_share_words(top)} the move that costs "
-        f"{_tolerated(budgets)}."
+        f"{_tolerated(budgets)}{f'; then {then}' if then else ''}."
     )
 
 
@@ -224,11 +230,13 @@ def _answer_sentences(summary: pd.DataFrame) -> list[str]:
         top = rows.iloc[int(np.argmax(np.abs(rows["value"])))]
         limits = interval(top["ci_low"], top["ci_high"], top["unit"])
         which = f" of {visible(top['group'], 60)}" if top["group"] else ""
-        size = number(top["value"], top["unit"])
         if top["unit"] == "share":
             known = which or " that are positive"
+            limits = interval(top["ci_low"], top["ci_high"], "points")
+            size = number(top["value"], "points")
             said.append(f"The share of {what}{known} changed by {size} ({limits}).")
         else:
+            size = number(top["value"], top["unit"])
             said.append(f"The {what}{which} moved by {size} ({limits}).")
     return said
 

@@ -68,7 +68,7 @@ def _compared(one: pd.Series) -> str:
     )
     verb = "fall" if one["direction"] == "down" else "rise"
     moves = [one[name] * one["sd"] for name in ("detectable", "budget")]
-    unit = one["own_unit"] if one["family"] == "mean" else "share"
+    unit = one["own_unit"] if one["family"] == "mean" else "points"
     seen, allowed = (number(move, unit or "") for move in moves)
     return (
         f"{one['verdict'].capitalize()}: {what} must {verb} by {seen} to be seen in "

@@ -142,6 +142,8 @@ def budget_table(base: Base, moved: Sequence[Moved], seed: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
+        ``loss_category`` and ``level_category``: the category that costs the tolerated
+        loss, or misses the acceptable value, first; empty for other families.
         ``past_move`` (SD or share) is the largest move between two historical windows
         and ``past`` compares it with the loss budget: ``within``, ``beyond``,
         ``undecided``, ``beyond_support``, or empty when no history is known.
@@ -163,6 +165,7 @@ def budget_table(base: Base, moved: Sequence[Moved], seed: int) -> pd.DataFrame:
                 "ci_high": found.ci_high,
                 "direction": found.direction,
                 "loss_category": found.name,
+                "level_category": _level_category(base, one, seed),
                 "worst_loss": loss,
                 "worst_category": arm.name if arm else "",
                 "calm": bool(loss <= CALM * room.value),
@@ -176,6 +179,7 @@ def budget_table(base: Base, moved: Sequence[Moved], seed: int) -> pd.DataFrame:
         "ci_high",
         "direction",
         "loss_category",
+        "level_category",
         "worst_loss",
         "worst_category",
         "calm",
@@ -229,6 +233,13 @@ def _row(base: Base, one: Moved, name: str, found: Budget) -> dict[str, Any]:
         "censored": found.censored,
     }
     return filled if found.censored else {**filled, "reason": None}
+
+
+def _level_category(base: Base, one: Moved, seed: int) -> str:
+    """Return the category whose share misses the acceptable value first; or empty."""
+    if one.family != "category" or LEVEL not in base.rooms:
+        return ""
+    return budget(one.arms, base.rooms[LEVEL], seed).name
 
 
 def _once(base: Base, metric: str, unit: str) -> dict[str, Any]:

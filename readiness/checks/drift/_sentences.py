@@ -91,7 +91,7 @@ def history_sentences(budgets: pd.DataFrame) -> list[str]:
 
 
 def _level_sentence(base: Base) -> str:
-    metric, case = base.metric.name, base.case
+    metric, case = metric_words(base.metric.name), base.case
     if base.no_level == Reason.NO_ACCEPTABLE:
         return "The case declares no acceptable value, so no move can miss it."
     said = interval(base.interval.ci_low, base.interval.ci_high)
@@ -119,16 +119,20 @@ def _budget_sentence(
     about = budgets[same].iloc[0]
     shown = visible(row["group"], 40)
     move = _amount(row, family, str(about["own_unit"]))
-    if family == "category" and about["loss_category"]:
-        category = about["loss_category"] if name == LOSS else "one category"
+    category = about["loss_category" if name == LOSS else "level_category"]
+    if category:
         shown = f"{visible(category, 24)} in {shown}"
     template = words[family].up if row["direction"] == "up" else words[family].down
     if name == LOSS:
-        end = f"has lost {number(base.rooms[LOSS].value, exact=True)}"
+        lost = number(base.rooms[LOSS].value, exact=True)
+        end = f"it has cost {lost} of {metric_words(base.metric.name)}"
     else:
-        end = f"misses {number(base.case.file.model.acceptable, exact=True)}"
+        held = number(base.case.file.model.acceptable, exact=True)
+        end = f"{metric_words(base.metric.name)} misses {held}"
     said = template.format(column=shown, move=move)
-    return f"{said[0].upper()}{said[1:]} before {base.metric.name} {end}."
+    if not template.startswith("{column}"):  # a name keeps its case
+        said = f"{said[0].upper()}{said[1:]}"
+    return f"{said} before {end}."
 
 
 def _amount(row: Mapping[Any, Any], family: str, unit: str) -> str:

@@ -70,6 +70,9 @@ def _numeric(
     levels = numeric_levels(values, base.weight)
     if levels is None:
         return []
+    families = [("mean", "mean"), ("scale", "sd")]
+    if levels.known.sum() == 2:  # noqa: PLR2004 (the mean of two values gives their SD)
+        families = families[:1]
     moved = [
         _moved(
             base,
@@ -79,7 +82,7 @@ def _numeric(
             sd=levels.sd,
             past=largest_move(values, windows, statistic) / levels.sd,
         )
-        for family, statistic in (("mean", "mean"), ("scale", "sd"))
+        for family, statistic in families
     ]
     outside = outlying(values)
     share = share_levels(outside, base.weight)

@@ -136,7 +136,7 @@ def _notes(
     said = "; ".join(
         f"{_what(one)}: {number(one.value, 'share')} "
         f"({interval(one.low, one.high, 'share')}) of "
-        f"{number(one.watch.budget or 0.0, one.watch.unit)}"
+        f"{number(one.watch.budget or 0.0, _unit(one))}"
         for one in seen[:NAMED]
     )
     n_over = sum(one.value >= 1 for one in seen)
@@ -174,10 +174,15 @@ def _notes(
 
 
 def _moved(one: Spent) -> str:
-    unit = one.watch.unit
+    unit = _unit(one)
     verb = "up" if one.move > 0 else "down"
     size, bound = number(abs(one.move), unit), number(one.watch.budget_low, unit)
     return f"{_what(one)} ({verb} by {size}; known up to {bound})"
+
+
+def _unit(one: Spent) -> str:
+    """Return the unit of a move; that of a share is points of percent."""
+    return one.watch.unit if one.watch.family == "mean" else "points"
 
 
 def _few(said: list[str]) -> str:
