@@ -112,6 +112,27 @@ def test_few_days_leave_a_situation_uncovered_in_spite_of_many_rows() -> None:
     assert first["to collect"] == "2 more days"
 
 
+def test_tables_count_days_only_where_these_are_too_few() -> None:
+    """Of a covered situation five days are counted: no number of its days."""
+    training = _rows(4000, 1)
+    training.loc[training["day"] < "2024-01-04", "city"] = "Kiel"
+    training.loc[training.index[-20:], "city"] = "Trier"
+    n_days = training.loc[training["city"] == "Trier", "day"].nunique()
+
+    got = measure(
+        NAME, _case(training=training, reference=_rows(4000, 2), current=training)
+    )
+
+    patterns, cells = got.tables["patterns"], got.tables["map"]
+    days = patterns[patterns["level"] == 1].set_index("city")["training_blocks"]
+    assert n_days > 5
+    assert days["Kiel"] == 3
+    assert np.isnan(days["Trier"])
+    of_map = cells.set_index("cell")["base_blocks"]
+    assert of_map["Kiel"] == 3
+    assert of_map[["Trier", "Ulm"]].isna().all()
+
+
 def test_missing_values_are_a_situation_of_their_own() -> None:
     current = _rows(4000, 3)
     current.loc[::4, "temp"] = np.nan

@@ -26,7 +26,8 @@ def map_table(
     """Return rows of both tables by single cells, for the map.
 
     Columns: ``attribute, unit, cell, is_numeric, base_rows, base_blocks, rows, thin``.
-    Of a sensitive attribute, numbers below ten are absent.
+    Blocks are absent where they are enough: no more of them are counted. Of a sensitive
+    attribute, numbers below ten are absent.
     """
     parts = []
     for place, one in enumerate(count.attributes):
@@ -52,7 +53,7 @@ def map_table(
             "cell": [_cell_name(one, n) for n in range(one.n_cells)],
             "is_numeric": one.is_numeric,
             "base_rows": rows[0],
-            "base_blocks": blocks,
+            "base_blocks": np.where(blocks < count.n_blocks, blocks, np.nan),
             "rows": rows[1],
             "thin": thin,
         }

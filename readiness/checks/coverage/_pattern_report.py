@@ -85,10 +85,10 @@ def pattern_table(
     """Return every uncovered pattern that is met, most traffic first.
 
     Columns: one per attribute (empty: any value), ``level, training_rows,
-    training_blocks, traffic_share, reference_share, rows_to_collect``. Blocks are exact
-    where they are too few, else the number that is enough. `n_rows` counts the table
-    held against and the reference. Of a sensitive pattern, numbers that tell of less
-    than ten rows are absent.
+    training_blocks, traffic_share, reference_share, rows_to_collect``. Blocks are
+    counted only as far as it takes to be enough, and absent where they are. `n_rows`
+    counts the table held against and the reference. Of a sensitive pattern, numbers
+    that tell of less than ten rows are absent.
     """
     rows = []
     for one in found:
@@ -106,7 +106,9 @@ def pattern_table(
                 **cells,
                 "level": len(one.values),
                 "training_rows": np.nan if hidden else one.base_rows,
-                "training_blocks": np.nan if hidden else one.base_blocks,
+                "training_blocks": one.base_blocks
+                if one.base_blocks < count.n_blocks and not hidden
+                else np.nan,
                 "traffic_share": _told(one.rows, n_rows[0], is_private=is_private),
                 "reference_share": _told(
                     one.known_rows, n_rows[1], is_private=is_private
