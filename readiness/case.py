@@ -192,7 +192,7 @@ class Case:
 
 
 def load_case(
-    case: Path | CaseFile,
+    case: str | Path | CaseFile,
     *,
     base: Path | None = None,
     frames: Mapping[str, pd.DataFrame | pa.Table] | None = None,
@@ -205,7 +205,7 @@ def load_case(
 
     Parameters
     ----------
-    case : pathlib.Path or CaseFile
+    case : str, pathlib.Path or CaseFile
         The case file, or what one would hold.
     base : pathlib.Path, optional
         Where relative paths start; default the folder of the case file, or here.
@@ -229,6 +229,7 @@ def load_case(
     InputError, ModelError
         When a table or the model cannot be loaded.
     """
+    case = Path(case) if isinstance(case, str) else case
     file = read_case(case) if isinstance(case, Path) else case
     home = case.parent if isinstance(case, Path) else Path()
     base = (base or home).absolute()

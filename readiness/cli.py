@@ -63,7 +63,7 @@ def init(**values: object) -> int:
 @click.argument("case", type=ANY_PATH)
 @click.option("--policy", type=ANY_PATH, help="Default: policy.toml beside the case.")
 @click.option("--out", type=ANY_PATH, default="runs", show_default=True)
-@click.option("--only", default="", help="Dimensions, such as coverage,drift.")
+@click.option("--only", multiple=True, help="Dimensions, such as coverage,drift.")
 @click.option(
     "--profile",
     type=click.Choice(["quick", "full"]),
@@ -81,13 +81,13 @@ def init(**values: object) -> int:
 @click.option("--webhook", help="env:NAME: post the headline to the address there.")
 @click.option("--resume", type=ANY_PATH, help="A failed run: do what it left undone.")
 @click.option("--no-overlap", is_flag=True, help="Leave if a run of it is at work.")
-def run(case: Path, only: str, **values: object) -> int:
+def run(case: Path, only: tuple[str, ...], **values: object) -> int:
     """Review the model that the case file CASE describes, or run a plan."""
     from readiness.announce import reviewed  # noqa: PLC0415 (heavy)
     from readiness.meeting import exit_code, unmet_words  # noqa: PLC0415 (as above)
 
     given = {name: value for name, value in values.items() if value is not None}
-    dimensions = [part.strip() for part in only.split(",") if part.strip()]
+    dimensions = [part.strip() for part in ",".join(only).split(",") if part.strip()]
     summary, unmet = reviewed(case, say=_note, only=dimensions, **given)  # type: ignore[arg-type]  # click checked the types
     code = tell(summary)
     if unmet and not code:

@@ -103,7 +103,7 @@ def test_case_file_with_paths_is_loaded_from_its_folder(tmp_path: Path) -> None:
         '[data]\nreference = "r.parquet"\ntarget = "y"\n'
     )
 
-    case = load_case(path, current=tmp_path / "c.csv", work=tmp_path / "work")
+    case = load_case(str(path), current=tmp_path / "c.csv", work=tmp_path / "work")
 
     assert case.model.format == "skops"
     assert list(case.tables) == ["reference", "current"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from readiness import __version__, cli, starter
+from readiness import __version__, announce, cli, starter
 from readiness.cli import main
 from readiness.history import FILE, Run, add_runs
 from readiness.result import Outcome
@@ -65,6 +65,27 @@ def test_usage_error_leaves_with_3_not_2(
     assert (code, stdout) == (3, "")
     assert stderr.startswith("error: USAGE: ")
     assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "only", [["--only", "coverage,drift"], ["--only", "coverage", "--only", "drift"]]
+)
+def test_every_dimension_that_is_asked_for_is_run(
+    only: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def reviewed(_: Path, *, only: list[str], **__: object) -> tuple[RunSummary, None]:
+        asked.extend(only)
+        return summary(), None
+
+    monkeypatch.setattr(announce, "reviewed", reviewed)
+
+    code, _, _ = called(capsys, "run", "case.toml", *only)()
+
+    assert (code, asked) == (0, ["coverage", "drift"])
 
 
 def test_outcome_is_the_last_line_of_standard_output(

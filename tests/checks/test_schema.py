@@ -366,6 +366,24 @@ def test_change_of_unit_is_named(changed: Any, words: str) -> None:  # noqa: ANN
     assert said[0].startswith(f"current: x looks like a change of unit: {words}")
 
 
+@pytest.mark.parametrize(("factor", "is_said"), [(1.609344, False), (10, True)])
+def test_more_of_what_the_target_counts_is_no_change_of_unit(
+    factor: float,
+    is_said: bool,  # noqa: FBT001 (a parameter of the test)
+) -> None:
+    rng = np.random.default_rng(3)
+    rides = rng.poisson(150, 2000)
+    rows = pd.DataFrame({"x": rng.normal(size=2000), TARGET: rides})
+    more = rows.assign(**{TARGET: np.rint(factor * rides).astype(int)})
+    case = plain_case(
+        features=["x"], task="regression", training=rows, reference=rows, current=more
+    )
+
+    notes = measure("schema", case).notes
+
+    assert any("change of unit" in one for one in notes) == is_said
+
+
 @pytest.mark.parametrize("shift", [0.0, 4.0, 12.0])
 def test_season_is_no_change_of_unit(shift: float) -> None:
     rng = np.random.default_rng(1)

@@ -130,7 +130,8 @@ def sentences(
     if len(violations) > NAMED:
         notes.append(f"{len(violations) - NAMED:,} more violations are in the table.")
     base = case.training_or_reference().name
-    notes += [one.sentence() for one in unit_changes(profiles, base)[:NAMED]]
+    changes = unit_changes(profiles, base, _counting(case, base))
+    notes += [one.sentence() for one in changes[:NAMED]]
     notes += _alike(case)
     for table, found in profiles.items():
         notes += _flags(case, table, [found[name] for name in case.features])
@@ -183,6 +184,14 @@ def _flags(case: Case, table: str, found: Sequence[ColumnProfile]) -> list[str]:
             for name, n in replaced.items()
         ),
     ]
+
+
+def _counting(case: Case, base: str) -> list[str]:
+    """Return the target where it is stored in whole numbers: it counts things."""
+    target, schema = case.target, case.table(base).schema
+    if target not in schema.names:
+        return []
+    return [target] if pa.types.is_integer(schema.field(target).type) else []
 
 
 def _alike(case: Case) -> list[str]:

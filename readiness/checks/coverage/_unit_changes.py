@@ -1,6 +1,6 @@
 """Columns whose numbers look as if they were written in another unit."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,9 @@ class UnitChange:
 
 
 def unit_changes(
-    profiles: Mapping[str, Mapping[str, ColumnProfile]], base: str
+    profiles: Mapping[str, Mapping[str, ColumnProfile]],
+    base: str,
+    counts: Container[str] = (),
 ) -> list[UnitChange]:
     """Return the columns whose mean and spread both fit a change of unit.
 
@@ -58,6 +60,9 @@ def unit_changes(
         By table, then by column.
     base : str
         The table whose units are right.
+    counts : container of str
+        Columns that count things, which only whole factors change: more rides are no
+        kilometres.
 
     Notes
     -----
@@ -69,16 +74,19 @@ def unit_changes(
     for table, columns in profiles.items():
         for name, one in columns.items() if table != base else ():
             known = profiles[base].get(name)
-            change = _change(known, one) if known is not None else ""
+            is_count = name in counts
+            change = _change(known, one, is_count=is_count) if known else ""
             if change:
                 found.append(UnitChange(column=name, table=table, change=change))
     return found
 
 
-def _change(known: ColumnProfile, one: ColumnProfile) -> str:
+def _change(known: ColumnProfile, one: ColumnProfile, *, is_count: bool) -> str:
     if not (_has_numbers(known) and _has_numbers(one)):
         return ""
     for factor, offset, words in CHANGES:
+        if is_count and (offset or not max(factor, 1 / factor).is_integer()):
+            continue
         spread, mean = factor * known.std, factor * known.mean + offset
         fits = abs(one.std - spread) <= SPREAD_ERROR * spread
         # Where nothing is below 0 the mean has a scale of its own: a few wet days
