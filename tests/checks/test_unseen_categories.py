@@ -196,7 +196,7 @@ def test_one_day_alone_counts_as_seen_once() -> None:
     assert values(measurement, MASS)["port"] == pytest.approx(6 / 66)
     assert measurement.summary["n_blocks"].tolist() == [61]
     assert "a single block of rows of the reference table" in measurement.notes[0]
-    assert "reference rows stand in" in measurement.notes[1]
+    assert "reference rows stand in" in measurement.notes[-1]
 
 
 @pytest.mark.parametrize(
@@ -217,6 +217,22 @@ def test_what_hangs_together_is_called_by_its_name(
     case = plain_case(features=["port"], data=data, reference=with_target(rows))
 
     assert unit in measure("unseen_categories", case).notes[0]
+
+
+def test_no_sign_of_new_ones_points_to_those_that_came() -> None:
+    rows = pd.DataFrame({"port": ["A", "B"] * 20})
+    came = with_target(pd.DataFrame({"port": ["A", "C"] * 20}))
+    tables = {"training": with_target(rows), "reference": with_target(rows)}
+
+    without = measure("unseen_categories", plain_case(features=["port"], **tables))
+    case = plain_case(features=["port"], current=came, **tables)
+
+    assert len(without.notes) == 1
+    assert "new ones are rare" in without.notes[0]
+    assert measure("unseen_categories", case).notes == (
+        *without.notes,
+        "C2 counts the new ones that current rows did bring.",
+    )
 
 
 def test_columns_without_categories_have_a_reason(

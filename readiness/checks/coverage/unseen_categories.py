@@ -90,7 +90,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         summary=summary,
         tables={"features": pd.DataFrame(features)},
         notes=_notes(
-            summary, table.name, _unit(case, table) if seen.by_block else "row"
+            summary, case, table, _unit(case, table) if seen.by_block else "row"
         ),
     )
 
@@ -232,21 +232,26 @@ def _unit(case: Case, table: Table) -> str:
     return named.get(block_word(case.block), "block of rows")
 
 
-def _notes(summary: pd.DataFrame, table: str, unit: str) -> tuple[str, ...]:
+def _notes(
+    summary: pd.DataFrame, case: Case, table: Table, unit: str
+) -> tuple[str, ...]:
     notes = []
     worst = _worst(summary)
     if worst is not None and worst[1] == NOTHING:
         notes.append(
-            f"Every category of the {table} table was seen in more than one {unit}: "
-            f"nothing points to new ones ({worst[2]} cannot be excluded)."
+            f"Every category of the {table.name} table was seen in more than one "
+            f"{unit}: if the rows to come are like these, new ones are rare "
+            f"({worst[2]} cannot be excluded)."
         )
     elif worst is not None:
         notes.append(
             f"{worst[0]} is the feature most likely to bring a category never seen: "
             f"{worst[1]} of the rows to come ({worst[2]}), judged by the categories "
-            f"that a single {unit} of the {table} table has shown."
+            f"that a single {unit} of the {table.name} table has shown."
         )
-    if table != "training":
+    if worst is not None and "current" in case.tables:
+        notes.append("C2 counts the new ones that current rows did bring.")
+    if table.name != "training":
         notes.append("There is no training table; reference rows stand in for it.")
     return tuple(notes)
 
