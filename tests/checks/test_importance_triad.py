@@ -395,7 +395,8 @@ def test_no_game_by_path_is_said() -> None:
 
     (note,) = _disagreement(sizes)
 
-    assert note.startswith("Of the first 5 columns, 3 are the same by attribution, by ")
+    assert note.startswith("Ranked by attribution, by ")
+    assert "the first 5 columns have 3 in common;" in note
     assert note.endswith("attributions are not available for this model.")
 
 

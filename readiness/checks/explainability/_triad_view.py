@@ -194,8 +194,8 @@ def _disagreement(table: pd.DataFrame) -> list[str]:
     common = len(set.intersection(*tops.values()))
     *most, last = tops
     note = (
-        f"Of the first {N_TOP} columns, {common} are the same {', '.join(most)} and "
-        f"{last}; the tables show all ranks, and how far any two ways agree."
+        f"Ranked {', '.join(most)} and {last}, the first {N_TOP} columns have {common} "
+        "in common; the tables show all ranks, and how far any two ways agree."
     )
     if table["rank_path_dependent"].isna().all():
         note += " Path-dependent attributions are not available for this model."
