@@ -14,7 +14,13 @@ from readiness.compare import write_page
 from readiness.errors import Reason, RunError
 from readiness.history import Run, listed, read_history
 from readiness.history_figures import LETTERS, image_html
-from readiness.history_series import Series, Told, headline_series, marks_of
+from readiness.history_series import (
+    Series,
+    Told,
+    headline_series,
+    marks_of,
+    never_changed,
+)
 from readiness.identities import published_results
 from readiness.pages import render_page
 from readiness.result import Finding, Status, result_from_dict
@@ -88,6 +94,7 @@ def history_page(
     readable = [place for place, one in enumerate(runs) if one.results]
     newest_place = readable[-1] if readable else -1
     series = sorted(headline_series(runs), key=lambda one: _weight(one, newest_place))
+    steady = [one for one in series if never_changed(one, runs)]
     decided = _decided(out / case_name, today)
     newest = runs[newest_place].results
     word, shape = _word(runs[-1])
@@ -104,7 +111,10 @@ def history_page(
         figures=[
             _figure(one, runs) | {"gone": not one.findings[newest_place]}
             for one in series
+            if one not in steady
         ],
+        steady=steady,
+        n_read=len(readable),
         letters=LETTERS,
         problem=decided.problem,
         approval=_approval(decided),

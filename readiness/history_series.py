@@ -7,7 +7,7 @@ from typing import Any
 
 from readiness.changes import findings_by_key, gravest
 from readiness.identities import kinds
-from readiness.result import CheckResult, Finding
+from readiness.result import CheckResult, Finding, Status
 from readiness.text import interval, number
 from readiness.words import STATUS_WORDS, group_words, limit_words, metric_words
 
@@ -68,6 +68,28 @@ class Series:
         last = found[-1]
         assert last is not None, "a series has a finding"  # noqa: S101 (never reached: made from one)
         return last
+
+
+def never_changed(series: Series, runs: Sequence[Told]) -> bool:
+    """Return whether a finding is exact and passed with one value in all runs read.
+
+    A figure of it is a straight line: its number says as much.
+    """
+    read = [
+        many
+        for run, many in zip(runs, series.findings, strict=True)
+        if run.results is not None
+    ]
+    found = [one for many in read for one in many]
+    return (
+        all(read)
+        and all(one.status is Status.PASS and _is_exact(one) for one in found)
+        and len({(one.value, one.limit) for one in found}) == len(read[-1])
+    )
+
+
+def _is_exact(one: Finding) -> bool:
+    return one.value is not None and {one.ci_low, one.ci_high} <= {one.value, None}
 
 
 def headline_series(runs: Sequence[Told]) -> tuple[Series, ...]:

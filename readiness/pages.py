@@ -16,7 +16,14 @@ from readiness.show import status_mark
 from readiness.text import number, printable
 from readiness.verdict_lines import Link
 from readiness.verdict_page import Card, view
-from readiness.words import limit_words, metric_words, page_words, reason_words
+from readiness.words import (
+    limit_words,
+    metric_words,
+    page_words,
+    reason_words,
+    trust_words,
+    value_words,
+)
 
 __all__ = [
     "assert_inert",
@@ -163,6 +170,8 @@ def _environment() -> Any:  # noqa: ANN401 (jinja2's own type hides its filters)
         "status_mark": _mark,
         "taken_over": _taken_over,
         "thousands": _thousands,
+        "trust": trust_words,
+        "value": value_words,
         "page_name": page_words,
     }
     return environment

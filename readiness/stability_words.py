@@ -24,7 +24,8 @@ def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
     -------
     tuple of str
         Empty for a run without a verdict. The first two stand beside the verdict; that
-        another seed gave another outcome is in the second.
+        another seed gave another outcome is in the second. The rest say what the draws
+        and the seeds leave open.
     """
     found = results.get("stability")
     if results["outcome"] == Outcome.ERROR:
@@ -34,12 +35,11 @@ def stability_lines(results: Mapping[str, Any]) -> tuple[str, ...]:
     checks = [result_from_dict(one) for one in results["checks"]]
     limits, seed = _limits(found["limits"]), found["seed"]
     tried = _tried(seed.get("others", ()), results["outcome"])
-    rest = [_fixed(found["resampling"]), tried, _seed(seed)]
     if any(one["outcome"] != results["outcome"] for one in seed.get("others", ())):
-        limits, rest[1] = f"{limits} {tried}", ""
-    fixed = " ".join(filter(None, rest))
+        limits, tried = f"{limits} {tried}", ""
     redrawn = _redrawn(found["resampling"], blocks_called(results["facts"], checks))
-    return tuple(filter(None, (redrawn, limits, fixed)))
+    rest = (*_fixed(found["resampling"]), tried, *_seed(seed))
+    return tuple(filter(None, (redrawn, limits, *rest)))
 
 
 def _redrawn(found: Mapping[str, Any], blocks: str) -> str:
@@ -104,31 +104,32 @@ def _word(outcome: str) -> str:
     return OUTCOME_WORDS[Outcome(outcome)]
 
 
-def _fixed(found: Mapping[str, Any]) -> str:
+def _fixed(found: Mapping[str, Any]) -> list[str]:
     """Return what the draws left out."""
     text = []
     if found["held"]:
-        text.append(f"Held as they are: {_listed(found['held'])}.")
+        held = _listed(found["held"])
+        text.append(f"The draws leave as it is what has no error: {held}.")
     if found["by_se"]:
         text.append(
-            "Moved by their own standard error, apart from the others: "
-            f"{_listed(found['by_se'])}."
+            "They move each of these by its own standard error, apart from the "
+            f"others: {_listed(found['by_se'])}."
         )
-    return " ".join(text)
+    return text
 
 
-def _seed(seed: Mapping[str, Any]) -> str:
+def _seed(seed: Mapping[str, Any]) -> list[str]:
     """Return how likely a flip is at most, and which checks may depend on the seed."""
-    text = ""
+    text = []
     if seed.get("others"):
-        text = f"{_chance(seed['flip_high'])} "
+        text.append(_chance(seed["flip_high"]))
     elif seed["seeded"]:
-        text = "No other seed was tried: the same run with another --seed does. "
+        text.append("No other seed was tried: the same run with another --seed does.")
     if not seed["seeded"]:
-        return f"{text}No required finding depends on the seed."
-    text += f"{', '.join(seed['seeded'])} may depend on the seed"
+        return [*text, "No required finding depends on the seed."]
+    may = f"{', '.join(seed['seeded'])} may depend on the seed"
     unseeded = ", ".join(seed["unseeded"])
-    return f"{text}, {unseeded} cannot." if unseeded else f"{text}."
+    return [*text, f"{may}, {unseeded} cannot." if unseeded else f"{may}."]
 
 
 def _tried(others: Sequence[Mapping[str, Any]], outcome: str) -> str:

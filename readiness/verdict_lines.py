@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from readiness.result import CheckResult, Finding, Status
+from readiness.text import number
 from readiness.words import (
     group_words,
     interval_words,
@@ -83,16 +84,17 @@ def finding_lines(
     link : callable
         ``link(notebook, code)``: where a check is shown.
     """
-    alike = Counter((check.code, one.metric, one.status) for check, one in pairs)
-    shown: Counter[tuple[str, str, Status]] = Counter()
+    alike: dict[tuple[str, str, Status], list[Finding]] = {}
     lines = []
+    last = {(check.code, one.metric, one.status): one for check, one in pairs}
     for check, one in pairs:
         key = (check.code, one.metric, one.status)
-        shown[key] += 1
-        if shown[key] <= MAX_ALIKE:
+        many = alike.setdefault(key, [])
+        many.append(one)
+        if len(many) <= MAX_ALIKE:
             lines.append(_line(check, one, blocks, link))
-        elif shown[key] == alike[key]:
-            lines.append(_rest(check, one, alike[key] - MAX_ALIKE, link))
+        elif one is last[key]:
+            lines.append(_rest(check, many[MAX_ALIKE:], link))
     return tuple(lines)
 
 
@@ -140,12 +142,22 @@ def _line(check: CheckResult, one: Finding, blocks: str, link: Link) -> Line:
     )
 
 
-def _rest(check: CheckResult, one: Finding, n_more: int, link: Link) -> Line:
+def _rest(check: CheckResult, many: Sequence[Finding], link: Link) -> Line:
+    """Return the line that stands for the rest of many alike: their span, and where."""
+    one = many[-1]
+    known = [
+        each.value for each in many if each.value is not None and not each.censored
+    ]
+    ends = (min(known), max(known)) if known else ()
+    span = dict.fromkeys(number(end, one.unit) for end in ends)
+    limits = {limit_words(each) for each in many}
     return Line(
         status=one.status,
-        waived=one.waived,
-        subject=f"{n_more:,} more of {metric_words(one.metric)}",
-        said="in the same state",
+        waived=all(each.waived for each in many),
+        subject=f"{len(many):,} more of {metric_words(one.metric)}",
+        value=" to ".join(span) or value_words(one),
+        limit=limits.pop() if len(limits) == 1 else "a limit each",
+        said=f"Each stands under {check.code}.",
         code=check.code,
         title=check.title,
         link=link(check.notebook, check.code),

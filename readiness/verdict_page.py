@@ -36,6 +36,7 @@ from readiness.words import (
     group_words,
     interval_words,
     limit_words,
+    metric_words,
     page_words,
     remedy_words,
 )
@@ -70,12 +71,25 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One dimension with its key figure."""
+    """One dimension with its key figure.
+
+    Parameters
+    ----------
+    status : Status or None
+        Of the key figure.
+    besides : tuple of (Status, str)
+        Another required limit that is broken, or else not shown to hold: the first
+        one, so that no dimension looks better than what decides; or nothing.
+    state : Status or None
+        The worse of both; the colour of the card.
+    """
 
     name: str
     question: str
     link: str
     status: Status | None
+    besides: tuple[Status, str] | None
+    state: Status | None
     counts: str
     figure: str
     caption: str
@@ -197,6 +211,7 @@ def _cards(
     for entry in notebooks:
         own = [one for one in checks if one.notebook == entry["name"]]
         best = _key_finding(own)
+        besides = _besides(own, best)
         has_limit = best is not None and best.limit is not None
         cards.append(
             Card(
@@ -204,6 +219,8 @@ def _cards(
                 question=QUESTIONS.get(page_words(entry["name"]).lower(), ""),
                 link=entry["page"],
                 status=best.status if best else None,
+                besides=besides,
+                state=besides[0] if besides else (best.status if best else None),
                 counts=_counts(one.status for one in own),
                 figure=number(best.value, best.unit) if best else "no answer",
                 caption=subject_of(best) if best else "",
@@ -230,16 +247,29 @@ def _key_finding(checks: Sequence[CheckResult]) -> Finding | None:
     return ranked[0][1] if ranked else None
 
 
+def _besides(
+    checks: Sequence[CheckResult], key: Finding | None
+) -> tuple[Status, str] | None:
+    """Return the first required finding that weighs more than the key figure."""
+    found = [one for _, one in pairs_of(checks)]
+    against = [one for one in found if is_broken(one)]
+    against += [one for one in found if is_undecided(one)]
+    if not against or (key is not None and key in against):
+        return None
+    return against[0].status, subject_of(against[0])
+
+
 def _factors(found: Sequence[tuple[CheckResult, Finding]]) -> list[tuple[str, float]]:
-    """Return the dependence factors of required findings, by subject."""
-    return [
-        (
-            f"{check.code} {group_words(one.group, one.metric) or 'reference rows'}",
-            factor,
-        )
-        for check, one in found
-        if one.required and (factor := one.dependence_factor) is not None
-    ]
+    """Return the largest dependence factor of the required findings on some rows."""
+    factors: dict[str, float] = {}
+    for check, one in found:
+        if one.required and (factor := one.dependence_factor) is not None:
+            # In the baseline no group means the reference; elsewhere it may not.
+            of_all = metric_words(one.metric)
+            of_all = "reference rows" if check.code.startswith("P") else of_all
+            name = f"{check.code} {group_words(one.group, one.metric) or of_all}"
+            factors[name] = max(factor, factors.get(name, factor))
+    return list(factors.items())
 
 
 def _counts(statuses: Iterable[Status]) -> str:

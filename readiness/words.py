@@ -218,6 +218,13 @@ def reason_words(reason: str | None) -> str:
     return REASONS.get(reason, (f"{visible(reason)}.", ""))[0]
 
 
+def trust_words(trusted_by: str) -> str:
+    """Return why a model file was loaded, in words of a reader."""
+    if trusted_by == "types":
+        return "its types: all of them are on the kit's own list, none runs code"
+    return visible(trusted_by, 120)
+
+
 def remedy_words(reason: str | None) -> str:
     """Return what it would take to get an answer, or nothing."""
     return REASONS.get(reason or "", ("", ""))[1]

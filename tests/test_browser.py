@@ -1,6 +1,8 @@
 """The pages in a real browser: Debian's Chromium, headless, without network."""
 
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +24,7 @@ ARGUMENTS = [
 PAGES = ("index.html", "report.html", "00_baseline.html")
 A4_PX = {"width": 680, "height": 1000}
 WIDE = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 800}
 OVERFLOW = """() => [...document.querySelectorAll('body *')]
   .map(e => [e, e.getBoundingClientRect().right - document.body.clientWidth])
   .filter(([e, over]) => over > 1 && !e.closest('.skip, .rd-scroll, caption'))
@@ -140,6 +143,69 @@ def test_nothing_overflows_a_screen(
 
     assert page.evaluate(OVERFLOW) == []
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280
+
+
+@pytest.mark.parametrize("folder", [".", "hostile"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_reads_the_page_without_moving_it_sideways(
+    page: Page, site: Path, name: str, folder: str
+) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto((site / folder / name).as_uri())
+
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_words_of_the_verdict_page_stay_whole_on_a_phone(
+    page: Page, site: Path
+) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto((site / "index.html").as_uri())
+
+    narrow = page.evaluate(
+        "() => [...document.querySelectorAll('table.stacks :is(caption, td, th)')]"
+        ".filter(e => e.offsetParent && e.getBoundingClientRect().width < 300)"
+        ".filter(e => !e.closest('thead, .rd-unseen')).map(e => e.textContent)"
+    )
+
+    assert page.locator("table.stacks td:visible").count() > 20
+    assert narrow == []
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is missing")
+def test_head_of_a_printed_table_stands_on_each_sheet(
+    page: Page, site: Path, tmp_path: Path
+) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.evaluate(
+        "() => { const rows = document.querySelector('#checks').closest('section')"
+        ".querySelector('tbody'); for (let n = 0; n < 4; n++)"
+        " rows.append(...[...rows.rows].map(one => one.cloneNode(true))); }"
+    )
+    page.pdf(path=tmp_path / "p.pdf", format="A4")
+
+    text = subprocess.run(  # noqa: S603 (fixed arguments)
+        ["pdftotext", "-layout", tmp_path / "p.pdf", "-"],  # noqa: S607 (wherever it is)
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    sheets = [one for one in text.split("\f") if one.count("P1 Headline metric") > 1]
+    assert len(sheets) > 2
+    assert [one for one in sheets if not re.search("Check +Question", one)] == []
+
+
+def test_printed_heads_hold_no_button(page: Page, site: Path) -> None:
+    page.goto((site / "index.html").as_uri())
+    page.emulate_media(media="print")
+
+    shown = page.evaluate(
+        "() => [...document.querySelectorAll('.rd-sort')]"
+        ".map(e => getComputedStyle(e).display)"
+    )
+
+    # Chromium repeats a head on each sheet only where nothing in it is one block.
+    assert set(shown) == {"contents"}
 
 
 @pytest.mark.parametrize("folder", [".", "hostile"])

@@ -136,8 +136,33 @@ def test_every_required_finding_is_a_figure_with_its_numbers(tmp_path: Path) -> 
 
     page = page_of(tmp_path)
 
-    assert page.count("<figure") == len(required) == 13
-    assert page.count("Numbers of ") == len(required)
+    n_steady = page[page.index("What never changed") :].count("<tr>") - 1
+    assert page.count("<figure") == len(required) - n_steady == 13 - n_steady
+    assert 0 < n_steady < len(required)
+    assert page.count("Numbers of ") == page.count("<figure")
+
+
+def test_exact_numbers_that_never_changed_are_a_table(tmp_path: Path) -> None:
+    exact = {"value": 0.0, "ci_low": None, "ci_high": None, "status": "pass"}
+
+    def steady(results: dict[str, Any]) -> None:
+        for metric in ("additivity_error", "base_value_error"):
+            finding_of(results, "X1", metric).update(exact, required=True)
+
+    def moving(results: dict[str, Any]) -> None:
+        steady(results)
+        finding_of(results, "X1", "base_value_error")["value"] = 1e-9
+
+    publish_run(tmp_path, FIRST, steady)
+    publish_run(tmp_path, SECOND, moving)
+
+    page = page_of(tmp_path)
+    figures, table = plain(page).split("What never changed")
+
+    assert "X1 gap between the parts and the prediction 0" in table
+    assert "base value" not in table
+    assert "Numbers of X1 Gap between base value" in figures
+    assert "X1 Gap between the parts" not in figures
 
 
 def test_finding_that_the_newest_run_lacks_comes_last_and_says_so(
@@ -150,7 +175,7 @@ def test_finding_that_the_newest_run_lacks_comes_last_and_says_so(
 
     shown = page[page.index("Headline findings over time") :]
     assert shown.count("not in the newest run") == 2
-    assert shown.index("P1 AUC not in the newest run") > shown.index("X1 Gap between")
+    assert shown.index("P1 AUC not in the newest run") > shown.index("P2 Gain over")
 
 
 def test_headline_metric_is_shown_where_nothing_requires_it() -> None:

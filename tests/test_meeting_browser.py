@@ -16,6 +16,7 @@ from tests.test_browser import (
     CHROMIUM,
     CONTRAST,
     OVERFLOW,
+    PHONE,
     browser,
     page,
 )
@@ -101,6 +102,15 @@ def test_nothing_overflows_a_screen_or_paper(opened: Page) -> None:
 
     assert screen == []
     assert opened.evaluate(OVERFLOW) == []
+
+
+@pytest.mark.parametrize("opened", PAGES, indirect=True)
+def test_a_phone_reads_the_page_without_moving_it_sideways(opened: Page) -> None:
+    opened.set_viewport_size(PHONE)
+
+    width = opened.evaluate("() => document.documentElement.scrollWidth")
+
+    assert width <= PHONE["width"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -21,7 +21,9 @@ from readiness.pages import (
     render_notebook,
     render_pages,
 )
+from readiness.result import Status
 from readiness.shipped import shipped
+from readiness.verdict_page import view
 from readiness.words import UNDECLARED
 from tests.sample_pages import (
     check_of,
@@ -548,10 +550,42 @@ def test_single_findings_not_assessed_are_told_by_reason() -> None:
 
 def test_many_alike_findings_are_counted_on_the_verdict_page() -> None:
     results = with_statuses("FAIL", status="fail", required=True, metric="m")
+    p1 = results["checks"][0]["findings"]
+    for place, one in enumerate(p1):
+        one |= {"value": place / 100, "unit": "", "limit": 0.9, "side": "at_least"}
 
     shown = plain(render_index(results))
 
-    assert "5 more of m P1 Headline metric none in the same state" in shown
+    rest = "5 more of m P1 Headline metric 0.0300 to 0.0700 at least 0.9 Each stands"
+    assert f"{rest} under P1." in shown
+
+
+def test_card_of_a_dimension_is_no_better_than_what_decides_in_it() -> None:
+    results = sample_results()
+    first = next(iter(view(results, lambda *_: "").get("cards")))
+
+    page = render_index(results)
+    card = re.search(r'<div class="card (.*?)<p class="tally">', page, re.DOTALL)
+
+    assert first.caption == "AUC"
+    assert first.status is Status.PASS
+    assert first.state is Status.FAIL
+    assert card is not None
+    assert card[1].startswith("rd-fail")
+    assert "</span>fail</span> Calibration slope, current rows</p>" in card[1]
+
+
+def test_factors_name_their_rows_and_the_largest_of_one_kind() -> None:
+    results = sample_results()
+    for code, factor in (("P1", 9.5), ("C2", 27.6)):
+        (check,) = [one for one in results["checks"] if one["code"] == code]
+        first = check["findings"][0] | {"group": "", "required": True}
+        check["findings"].append(first | {"dependence_factor": factor})
+
+    factors = dict(view(results, lambda *_: "")["factors"])
+
+    assert factors["P1 reference rows"] == 9.5
+    assert factors["C2 rows outside what training saw"] == 27.6
 
 
 def test_policy_file_is_named_with_its_hash() -> None:
