@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 MAX_ROWS = 25
 MAX_COLUMNS = 40
 MAX_CELL_CHARS = 200
-MAX_SVG_BYTES = 60_000  # a picture with more marks than this may be smaller as points
+MAX_SVG_BYTES = 48_000  # a picture with more marks than this may be smaller as points
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
 MARKDOWN_SIGNS = frozenset("\\`*_{}[]()<>#+-.!|~&$:/")
 

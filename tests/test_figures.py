@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from readiness import canvas
 from readiness.figures import (
     draw_curve,
     draw_intervals,
@@ -64,6 +65,29 @@ def test_svg_keeps_text_and_holds_no_date_and_no_long_number() -> None:
     assert "<metadata" not in svg
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", svg)
     assert not re.search(r"\d\.\d{4,}", svg)
+
+
+def test_svg_loses_the_groups_that_only_name_a_part_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drawn(svg: bytes) -> list[tuple[str, dict[str, str], str | None]]:
+        parts = ET.fromstring(svg).iter()  # noqa: S314 (our own file)
+        return [
+            (one.tag, dict(one.attrib), one.text)
+            for one in parts
+            if not (one.tag.endswith("}g") and set(one.attrib) <= {"id"})
+        ]
+
+    slim = figure_svg(forest())
+    monkeypatch.setattr(canvas, "_without_bare_groups", lambda svg: svg)
+    whole = figure_svg(forest())
+
+    assert drawn(slim) == drawn(whole)
+    assert len(slim) < 0.85 * len(whole)
+    named = set(re.findall(rb'id="([^"]+)"', slim))
+    asked = re.findall(rb'(?:url\(#|href="#)([^")]+)', slim)
+    assert set(asked) <= named
+    assert asked
 
 
 def test_png_is_drawn_at_twice_the_size_of_a_screen() -> None:
