@@ -263,3 +263,27 @@ def test_figure_draws_estimate_and_truth(moving: Measurement) -> None:
     named = [one.get_text() for one in figure.legends[0].get_texts()]
     assert "estimate without labels" in named
     assert label_free_estimate.alt(moving) == moving.notes[0]
+
+
+@pytest.mark.slow
+def test_limits_hold_the_mean_error_of_windows_that_did_not_change() -> None:
+    """Given x the accuracy of n rows has variance E p (1 - p) / n; E|d| follows."""
+    found = []
+    for seed in range(200):
+        tables = {
+            "reference": rows_of_days(2 * seed + 1),
+            "current": rows_of_days(2 * seed + 2, start="2024-06-01"),
+        }
+        found.append(value(measure(told_case(**tables)), "estimate_error"))
+    nodes, share = np.polynomial.hermite_e.hermegauss(81)
+    p = expit(2 * nodes)
+    variance = (share / share.sum()) @ (p * (1 - p)) / WINDOW
+    least = np.sqrt(2 / np.pi * variance)
+
+    truth = np.mean([one["value"] for one in found])
+
+    # What calibration had to learn from 3,000 rows comes on top of it.
+    assert least < truth < 1.15 * least
+    # Twelve windows: from 30 on a limit decides.
+    assert np.mean([one["ci_low"] <= truth for one in found]) >= 0.91
+    assert np.mean([one["ci_high"] >= truth for one in found]) >= 0.88

@@ -423,6 +423,38 @@ def test_figure_draws_the_columns_that_cost_something(mixed: Measurement) -> Non
     assert "comes from moving x" in measurement_tilt.alt(mixed)
 
 
+def limits_of_the_budget(n_sets: int, *, block: str | None) -> np.ndarray:
+    """Return both limits of the loss budget of x, by set of days that share errors."""
+    half, day = np.sqrt(0.5), np.repeat(np.arange(DAYS), 40)
+    limits = []
+    for seed in range(n_sets):
+        rng = np.random.default_rng(seed)
+        x, own = rng.standard_normal((2, len(day)))
+        noise = half * (rng.standard_normal(DAYS)[day] + own)
+        rows = pd.DataFrame({"x": x, "y": 2 * x + noise, "day": day})
+        measured = measure(made_case(rows, block=block), rows=1500, most_rows=2400)
+        found = row(measured, "mean_loss_budget", "x")
+        limits.append((found["ci_low_in_unit"], found["ci_high_in_unit"]))
+    return np.array(limits, dtype=float)
+
+
+@pytest.mark.slow
+def test_interval_of_the_budget_covers_the_true_one() -> None:
+    """R = 1 + 4 δ² has lost 1 at δ = 0.5; a reading wrong by that much costs it."""
+    low, high = limits_of_the_budget(120, block="day").T
+
+    # METHODS asks one-sided 92 %, two-sided 93 %.
+    assert min((low <= 0.5).mean(), (high >= 0.5).mean()) >= 0.92
+    assert ((low <= 0.5) & (high >= 0.5)).mean() >= 0.93
+
+
+@pytest.mark.slow
+def test_dropping_the_blocks_breaks_the_coverage() -> None:
+    low, high = limits_of_the_budget(30, block=None).T
+
+    assert ((low <= 0.5) & (high >= 0.5)).mean() < 0.7
+
+
 def test_words_exist_for_every_measured_family() -> None:
     named = {limit.metric for limit in CHECK.limits} | set(CHECK.metrics)
 

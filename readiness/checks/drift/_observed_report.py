@@ -100,7 +100,7 @@ def _top_sentence(known: pd.DataFrame, features: pd.DataFrame, budgets: Budgets)
     at_most = "at most " if top["at_most"] else ""
     then = " and ".join(
         f"{visible(one['column'], 40)} with {'at most ' if one['at_most'] else ''}"
-        f"{number(one['spent'], 'share')}"
+        f"{number(one['spent'], 'share' if one['spent'] <= MANY else 'times')}"
         for one in others
         if one["spent"] > 0
     )
