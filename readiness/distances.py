@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from readiness.stats import CONFIDENCE, Floats, Ints
 
+USUAL_PSI = 0.25  # the level at which most monitors alarm, whatever it costs
 HALF_A_ROW = 0.5  # added to every bin, so that an empty one has a logarithm
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from readiness.distances import USUAL_PSI
 from readiness.errors import CaseError, Reason, RunError
 from readiness.manifest import verify
 from readiness.markup import csv_rows
@@ -139,15 +140,22 @@ def _watch(row: Mapping[str, str]) -> str:
         key: _amount(row[key], sd) or None
         for key in ("budget", "budget_low", "budget_high")
     }
-    values = {
+    values: dict[str, Any] = {
         **{key: row[key] for key in ("column", "family", "category", "kind")},
         "unit": row["own_unit"] if row["family"] == "mean" else "share",
         **{key: _amount(row[key]) for key in AMOUNTS},
         **budget,
+        "psi_at_budget": _amount(row.get("psi_at_budget", "")),
         "direction": row["direction"],
         "verdict": row["verdict"],
     }
-    return f"\n# {COMMENTS[row['verdict']]}\n[[watch]]\n{_lines(values)}"
+    missed = values["psi_at_budget"]
+    usual = (
+        f"\n# an alarm at a PSI of {USUAL_PSI}, the usual level, would miss it"
+        if missed is not None and missed < USUAL_PSI
+        else ""
+    )
+    return f"\n# {COMMENTS[row['verdict']]}{usual}\n[[watch]]\n{_lines(values)}"
 
 
 def _amount(cell: str, factor: float = 1.0) -> float | None:

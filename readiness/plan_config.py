@@ -21,6 +21,7 @@ class Watch(Strict):
     ``reference_error`` the standard errors of a window and of that value. A window
     alarms when it is further than ``alarm_move`` from the reference. ``budget_low``
     without ``budget`` is how far it may move for all the review could tell.
+    ``psi_at_budget`` is what a monitor of the PSI would read there.
     """
 
     column: Text
@@ -36,6 +37,7 @@ class Watch(Strict):
     budget: Positive | None = None
     budget_low: Positive | None = None
     budget_high: Positive | None = None
+    psi_at_budget: NotNegative | None = None
     direction: Literal["up", "down", ""] = ""
     power: NotNegative | None = None
     verdict: Verdict = ""

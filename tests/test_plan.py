@@ -43,9 +43,9 @@ retrain_every_days = 90
 """
 MONITORS = """column,family,category,kind,budget,budget_low,budget_high,direction,\
 own_unit,sd,unit,reference,alarm_move,alarm_rate,reference_error,window_error,detectable,power,\
-verdict
-wind,mean,,numeric,0.5,0.4,0.7,up,mph,3.0,SD,10.0,0.6,0.05,0.06,0.19,0.3,0.99,covered
-carrier,category,'=AA,categorical,,0.3,inf,,,1.0,share,0.5,0.06,0.02,0.006,0.02,0.08,,
+psi_at_budget,verdict
+wind,mean,,numeric,0.5,0.4,0.7,up,mph,3.0,SD,10.0,0.6,0.05,0.06,0.19,0.3,0.99,0.24,covered
+carrier,category,'=AA,categorical,,0.3,inf,,,1.0,share,0.5,0.06,0.02,0.006,0.02,0.08,,,
 """
 PLAN = """time,block,weight,tolerated_loss,window_rows,blocks_per_window,\
 windows_per_block,windows_per_month,false_alarms_per_month,late_windows,reference_blocks
@@ -92,6 +92,9 @@ def test_plan_holds_amounts_in_the_unit_of_the_column(tmp_path: Path) -> None:
         pytest.approx(2.1),
     )
     assert (wind.unit, wind.alarm_move, wind.verdict) == ("mph", 0.6, "covered")
+    assert (wind.psi_at_budget, carrier.psi_at_budget) == (0.24, None)
+    usual = "an alarm at a PSI of 0.25, the usual level, would miss it"
+    assert (tmp_path / "plan.toml").read_text().count(usual) == 1
     assert (carrier.category, carrier.unit, carrier.budget) == ("=AA", "share", None)
     assert (carrier.budget_low, carrier.budget_high) == (0.3, None)
     assert plan.origin.results_digest == "a" * 64

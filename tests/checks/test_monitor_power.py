@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from readiness.alarms import shift_power
 from readiness.case import Case, load_case
 from readiness.checks.drift import monitor_power, population_tilt
 from readiness.checks.drift._base import base_of
 from readiness.checks.drift._past import past
+from readiness.checks.drift._usual_alarm import psi_at_budget
 from readiness.checks.drift._watched import watched
 from readiness.checks.drift.monitor_power import CHECK
 from readiness.config import CaseFile
@@ -111,6 +113,40 @@ def test_power_is_that_of_the_formula_for_days_that_hang_together(
     assert found["power"] == pytest.approx(float(expected), abs=0.02)
     # One false alarm in ten windows: 1.645 SE, a little wider for what is not known.
     assert found["alarm_move"] == pytest.approx(1.645 * se, rel=0.1)
+
+
+def test_usual_alarm_is_held_against_the_budget_of_a_normal_number(
+    measured: Measurement,
+) -> None:
+    """Ten bins of equal counts, filled by the normal law moved to the budget."""
+    found = measured.tables["monitors"].iloc[0]
+    edges = norm.ppf(np.arange(11) / 10)
+    moved = np.diff(norm.cdf(edges - found["budget"]))
+
+    expected = float(np.sum((moved - 0.1) * np.log(moved / 0.1)))
+
+    assert found["psi_at_budget"] == pytest.approx(expected, rel=0.1)
+    assert f"x (PSI {found['psi_at_budget']:.3g}" in " ".join(measured.notes)
+
+
+def test_usual_alarm_of_a_share_is_that_of_all_categories() -> None:
+    table = pd.DataFrame(
+        {
+            "family": ["category", "missing", "category"],
+            "budget": [0.2, 0.1, np.nan],
+            "direction": ["up", "down", ""],
+            "reference": [0.3, 0.4, 0.5],
+        }
+    )
+
+    found = psi_at_budget(table, np.empty((0, 3)))
+
+    # The rest is shared 5 : 2, before and after.
+    before = np.array([0.3, 0.5, 0.2])
+    after = np.array([0.5, 0.5 * 5 / 7, 0.5 * 2 / 7])
+    assert found[0] == pytest.approx(np.sum((after - before) * np.log(after / before)))
+    assert found[1] == pytest.approx(-0.1 * np.log(0.3 * 0.6 / (0.4 * 0.7)))
+    assert np.isnan(found[2])
 
 
 def test_budget_smaller_than_what_a_week_shows_is_not_covered(

@@ -10,6 +10,7 @@ from readiness.checks.drift._past import Past
 from readiness.checks.drift._planned import Planned
 from readiness.checks.drift._power_report import BLIND, COVERED, LATE, Monitor
 from readiness.checks.drift._sentences import named
+from readiness.distances import USUAL_PSI
 from readiness.stats import clopper_pearson
 from readiness.text import interval, number, visible
 
@@ -75,6 +76,21 @@ def _compared(one: pd.Series) -> str:
         f"four windows of five; the tolerated loss is spent at {allowed}, where "
         f"{number(one['power'], 'share')} of windows alarm."
     )
+
+
+def usual_notes(found: pd.DataFrame) -> tuple[str, ...]:
+    """Return whose spent budget the usual alarm, a fixed PSI, would miss."""
+    missed = found[found["psi_at_budget"] < USUAL_PSI].sort_values("psi_at_budget")
+    if missed.empty:
+        return ()
+    names = column_names(missed)
+    said = [
+        f"{visible(name, 40)} (PSI {number(size)})"
+        for name, size in zip(names, missed["psi_at_budget"], strict=True)
+    ]
+    rest = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    whom = f"{', '.join(said[:NAMED])}{rest}"
+    return (f"An alarm at a PSI of {USUAL_PSI} would miss spent budgets: {whom}.",)
 
 
 def past_notes(alarms: tuple[int, int], plan: Planned) -> tuple[str, ...]:

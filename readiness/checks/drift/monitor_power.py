@@ -14,6 +14,7 @@ from readiness.checks.drift._power_notes import (
     design_notes,
     past_notes,
     power_notes,
+    usual_notes,
 )
 from readiness.checks.drift._power_report import (
     BLIND,
@@ -25,6 +26,7 @@ from readiness.checks.drift._power_report import (
     plan_table,
     summary_rows_of,
 )
+from readiness.checks.drift._usual_alarm import psi_at_budget
 from readiness.checks.drift._watched import calendar_columns, watched
 from readiness.errors import NotAssessedError, Reason
 from readiness.figures import draw_intervals, new_figure
@@ -61,7 +63,8 @@ def measure(case: Case, options: Options) -> Measurement:
         alarm when the budget is just spent; the interval is that of the budget),
         group: the column; ``blind_features``, ``late_features`` (count);
         ``past_alarm_share``: windows of the past, in their order, that would have
-        alarmed. Tables ``monitors``; ``plan``: one row, how windows are cut.
+        alarmed. Tables ``monitors``, with the PSI at each budget; ``plan``: one row,
+        how windows are cut.
 
     Raises
     ------
@@ -111,6 +114,7 @@ def measure(case: Case, options: Options) -> Measurement:
     )
     table = monitor_table(monitor, options.needed["D1"].tables["budgets"])
     table.insert(3, "kind", [case.columns[name].kind for name in table["column"]])
+    table["psi_at_budget"] = psi_at_budget(table, values, base.weight)
     rows = (len(base.rows), drawn_from.n_blocks)
     blank = empty_row("", "", Reason.BEYOND_SUPPORT)
     found = judged(table)
@@ -129,6 +133,7 @@ def measure(case: Case, options: Options) -> Measurement:
         },
         notes=(
             *power_notes(found, monitor, plan),
+            *usual_notes(found),
             *past_notes(alarms, plan),
             basis_note(base, drawn_from, plan, monitor),
             *design_notes(by_design),
