@@ -219,9 +219,16 @@ def _model_section(model: str, folder: Path, table: Table) -> dict[str, str]:
     if colon and not source.endswith(".py"):
         return {"callable": model}
     if colon and Path(source).is_file():
-        near = _from(folder, Path(source).absolute(), within=folder.absolute())
-        name = near + model[len(source) :]
-        return {"callable": name, "sha256": _sha256(Path(source))}
+        near = Path(source).resolve()
+        if not near.is_relative_to(folder.resolve()):
+            msg = (
+                f"The file of a function must lie in the folder of the case; "
+                f"{source!r} does not. Copy it to {str(folder / near.name)!r} and "
+                f"pass --model {folder / near.name}{model[len(source) :]}."
+            )
+            raise InputError(msg)
+        name = near.relative_to(folder.resolve()).as_posix() + model[len(source) :]
+        return {"callable": name, "sha256": _sha256(near)}
     msg = (
         f"--model must be a file, file.py:function, package.module:function, or a "
         f"column of predictions; {model!r} is none of these. Correct the path."

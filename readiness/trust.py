@@ -230,7 +230,10 @@ def load_callable(source: str, sha256: str | None, base: Path) -> Loaded:
             found=found, format="callable", sha256=None, trusted_by="installed package"
         )
     if not (base / module_name).resolve().is_relative_to(base.resolve()):
-        msg = f"The file of the callable {source!r} must lie beside the case file."
+        msg = (
+            f"The file of a callable must lie in the folder of the case file; "
+            f"{source!r} leads out of it. Copy the file there and name it from there."
+        )
         raise CaseError(msg)
     content = _read_bytes(module_name, base, "callable")
     digest = hashlib.sha256(content).hexdigest()

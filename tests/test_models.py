@@ -279,7 +279,7 @@ def test_function_of_a_package_is_called() -> None:
     ("name", "error", "match"),
     [
         ("function", CaseError, "package.module:function"),
-        ("../m.py:score", CaseError, "beside the case"),
+        ("../m.py:score", CaseError, "Copy the file there"),
         ("absent.module:score", ModelError, "cannot be imported"),
         ("numpy:absent", ModelError, "no function 'absent'"),
         ("absent.py:score", InputError, "No such file"),

@@ -185,6 +185,19 @@ def test_function_beside_the_case_gets_its_hash(
     assert model.sha256 is not None
 
 
+def test_function_outside_the_folder_of_the_case_is_told_where_to_go(
+    inputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A run would refuse it, so a case file that names it could never be reviewed.
+    monkeypatch.chdir(inputs)
+    (inputs / "score.py").write_text("def score(frame): ...")
+
+    with pytest.raises(InputError, match=r"--model .*review/score\.py:score"):
+        _init(inputs, model="score.py:score")
+
+    assert not (inputs / "review").exists()
+
+
 def test_function_of_a_package_needs_no_hash(inputs: Path) -> None:
     _init(inputs, model="package.module:function")
 

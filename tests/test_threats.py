@@ -95,7 +95,7 @@ def test_file_of_a_callable_that_a_link_leads_outside_is_refused_t07(
     (tmp_path / "case" / "score.py").symlink_to(tmp_path / "outside.py")
     section = {"callable": "score.py:score", "task": "binary", "positive": 1}
 
-    with pytest.raises(ReadinessError, match="must lie beside the case file"):
+    with pytest.raises(ReadinessError, match="Copy the file there"):
         load_model(ModelSection.model_validate(section), tmp_path / "case")
 
     assert not marker.exists()
