@@ -30,7 +30,7 @@ from readiness.exact_attributions import (
     unit_of,
 )
 from readiness.scoring import score_frame
-from readiness.shapley import MIN_PAIRS, SECONDS, Sampled, sampled_shapley
+from readiness.shapley import SECONDS, Sampled, affordable_rows, sampled_shapley
 from readiness.stats import Floats
 
 SHAP_MODELS = (
@@ -78,7 +78,8 @@ def attributions(
     seed : int
         Seed of the sampler.
     max_evaluations : int
-        Most rows the sampler gives to the model.
+        Most rows a sampled route gives to the model, these rows included; an exact
+        one has no such limit.
     max_seconds : float
         Longest time of its draws.
 
@@ -90,7 +91,8 @@ def attributions(
     ------
     NotAssessedError
         With reason NO_RESCORING where the model is a column of predictions,
-        NOT_MEASURED where the sampler would not end in `max_seconds`.
+        NOT_MEASURED where the sampler would not end in `max_seconds`, or where
+        `max_evaluations` do not do for its first rows.
 
     Notes
     -----
@@ -113,10 +115,18 @@ def attributions(
         draw = partial(
             sampled_shapley,
             rng=np.random.default_rng(seed),
-            max_evaluations=max_evaluations,
+            max_evaluations=max_evaluations - len(said),
             max_seconds=max_seconds,
         )
-        found = _sampled(task, draw, found)
+        spent = len(said) + len(background)
+        n_rows = affordable_rows(
+            rows.shape,
+            max_evaluations - spent,
+            work=SAMPLER_WORK,
+            fewest=SAMPLER_MIN_ROWS,
+        )
+        kept, _ = task.first(n_rows, len(background))
+        found = _sampled(kept, draw, found)
     return replace(
         found,
         n_scored=found.n_scored + len(said),
@@ -248,12 +258,9 @@ def shap_values(
     return np.asarray(values), np.ravel(explainer.expected_value)
 
 
-def _sampled(task: Task, draw: Callable[..., Sampled], why: str) -> Attributions:
-    per_row = 2 * MIN_PAIRS * max(task.rows.shape[1] - 1, 1)
-    affordable = max(SAMPLER_WORK // per_row, SAMPLER_MIN_ROWS)
-    kept, _ = task.first(affordable, len(task.background))
+def _sampled(kept: Task, draw: Callable[..., Sampled], why: str) -> Attributions:
     found = draw(
-        lambda frame: _by_class(task.case, score_frame(task.case, frame)),
+        lambda frame: _by_class(kept.case, score_frame(kept.case, frame)),
         kept.rows,
         kept.background,
     )
@@ -272,7 +279,7 @@ def _sampled(task: Task, draw: Callable[..., Sampled], why: str) -> Attributions
         output=output,
         background_output=np.broadcast_to(others, n_rows),
         method=f"{SAMPLED}, since {why}" if why else SAMPLED,
-        unit=unit_of(task.case),
+        unit=unit_of(kept.case),
         n_background=len(kept.background),
         n_pairs=found.n_pairs,
         n_scored=found.n_evaluations,

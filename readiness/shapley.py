@@ -73,7 +73,8 @@ def sampled_shapley(
         Draws end when, for every column, the sampling error of its mean size is
         below this share of the largest mean size.
     max_evaluations : int
-        Draws end here at the latest, but never before ten pairs.
+        Draws end here at the latest, but never before ten pairs: the caller sees
+        to it that these are within.
     max_seconds : float
         Wall time of the draws. It never decides how many there are, so the same
         inputs give the same numbers on any machine.
@@ -143,6 +144,39 @@ def sampled_shapley(
     )
 
 
+def affordable_rows(
+    shape: tuple[int, int], max_evaluations: int, *, work: int, fewest: int
+) -> int:
+    """Return how many rows ten pairs of orders can be drawn for.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows to explain, and columns.
+    max_evaluations : int
+        Rows the model may still be given, its speed told with some of them.
+    work, fewest : int
+        Rows given to the model for ten pairs, at most, but for so many rows always.
+
+    Raises
+    ------
+    NotAssessedError
+        NOT_MEASURED when `max_evaluations` do not do for `fewest` rows.
+    """
+    n_rows, n_columns = shape
+    per_row = 2 * MIN_PAIRS * max(n_columns - 1, 1)
+    left = max_evaluations - PROBE_ROWS
+    allowed = left // (per_row + 1)  # the row itself is scored once more
+    if allowed < min(n_rows, fewest):
+        missing = min(n_rows, fewest) * (per_row + 1) - left
+        msg = (
+            f"{MIN_PAIRS} pairs of orders need {missing:,} rows of the model more than "
+            "they may cost. Raise the option evaluations, or lower rows and background."
+        )
+        raise NotAssessedError(msg)
+    return min(n_rows, max(work // per_row, fewest), allowed)
+
+
 def _require_time(
     predict: Predict, pool: pd.DataFrame, n_needed: int, max_seconds: float
 ) -> int:
@@ -158,7 +192,7 @@ def _require_time(
         msg = (
             f"{MIN_PAIRS} pairs of orders need {n_needed:,} more rows of the model, "
             f"about {expected:,.0f} s; an explanation may take {max_seconds:,.0f} s. "
-            "Explain fewer rows, or let the model score faster."
+            "Lower the option rows, or let the model score faster."
         )
         raise NotAssessedError(msg)
     return len(probe)
@@ -169,7 +203,7 @@ def _require_time_left(spent: float, n_pairs: int, max_seconds: float) -> None:
         msg = (
             f"An explanation may take {max_seconds:,.0f} s; {n_pairs} pairs of orders "
             f"took {spent:,.0f} s and were not precise yet. Lower the option "
-            "evaluations, or explain fewer rows."
+            "evaluations, or rows."
         )
         raise NotAssessedError(msg)
 

@@ -491,10 +491,41 @@ def test_expensive_sampling_explains_fewer_rows(
     case = function_case()
     frame = case.table("reference").take(np.arange(80), case.features)
 
-    found = attributions(case, frame[:20], frame[20:], max_evaluations=100)
+    found = attributions(case, frame[:20], frame[20:], max_evaluations=600)
 
     assert len(found.values) == 10  # 200 / (2 x 10 pairs x 1 column to walk)
-    assert not found.precise
+
+
+@pytest.mark.parametrize(
+    ("allowed", "n_rows"),
+    # 80 rows and the background's 60 again, 100 that tell the speed; then 21 a row.
+    [(240 + 20 * 21, 20), (240 + 20 * 21 - 1, 19), (240 + 5 * 21, 5)],
+)
+def test_sampled_route_never_costs_more_than_it_may(allowed: int, n_rows: int) -> None:
+    case = function_case()
+    frame = case.table("reference").take(np.arange(80), case.features)
+
+    with pytest.MonkeyPatch.context() as patch, count_calls() as spent:
+        patch.setattr(door, "SAMPLER_MIN_ROWS", 5)
+        found = attributions(case, frame[:20], frame[20:], max_evaluations=allowed)
+
+    assert len(found.values) == n_rows
+    assert found.n_pairs == 10
+    assert spent.calls == found.n_scored <= allowed
+
+
+def test_budget_too_small_for_its_first_rows_is_not_assessed() -> None:
+    case = function_case()
+    frame = case.table("reference").take(np.arange(80), case.features)
+
+    with (
+        pytest.raises(NotAssessedError, match="Raise the option evaluations") as raised,
+        count_calls() as spent,
+    ):
+        attributions(case, frame[:20], frame[20:], max_evaluations=240 + 20 * 21 - 41)
+
+    assert raised.value.code is Reason.NOT_MEASURED
+    assert spent.calls == 80  # told before the first draw
 
 
 def test_same_seed_gives_the_same_numbers() -> None:

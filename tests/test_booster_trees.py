@@ -308,7 +308,7 @@ def test_model_without_an_exact_route_is_sampled_and_says_why(
     file = case_file("regression", data={"time": None, "entity": None})
     case = load_case(file, frames={"reference": frame}, model=booster)
 
-    found = attributions(case, rows[:6], rows[20:60], max_evaluations=2000)
+    found = attributions(case, rows[:6], rows[20:60], max_evaluations=6000)
 
     assert found.method.startswith(f"{SAMPLED}, since ")
     assert why in found.method
@@ -347,7 +347,7 @@ def test_wrong_values_on_many_rows_end_the_route(
     monkeypatch.setattr("readiness.exact_attributions.trees_shapley", wrong)
 
     found = attributions(
-        case_with(booster, "binary"), rows, background, max_evaluations=2000
+        case_with(booster, "binary"), rows, background, max_evaluations=6000
     )
 
     assert found.method == f"{SAMPLED}, since {NOT_ADDED}"
@@ -365,7 +365,7 @@ def test_trees_that_give_another_margin_are_not_used() -> None:
     rows = rows_of(60, 3)
     case = case_with(replace(booster, score=shifted), "binary")
 
-    found = attributions(case, rows[:6], rows[20:], max_evaluations=2000)
+    found = attributions(case, rows[:6], rows[20:], max_evaluations=6000)
 
     assert found.method.startswith(f"{SAMPLED}, since its trees give another")
 
@@ -382,7 +382,7 @@ def test_log_link_is_not_said_to_add_up_to_the_target() -> None:
 
     assert_margins(booster, rows, 1e-6)
     found = attributions(
-        case_with(booster, "regression"), rows[:6], rows[20:], max_evaluations=2000
+        case_with(booster, "regression"), rows[:6], rows[20:], max_evaluations=6000
     )
 
     assert found.method == f"{SAMPLED}, since {NOT_ADDED}"

@@ -23,7 +23,7 @@ from tests.cases import FEATURES, TARGET, case_file, small_case, small_frames
 from tests.test_booster_trees import of_model
 
 CHECKS = [one for one in all_checks().values() if one.dimension == "explainability"]
-FEW = {"rows": 60, "background": 20, "evaluations": 5_000}
+FEW = {"rows": 60, "background": 20, "evaluations": 20_000}
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "X1": FEW,
     "X2": FEW,

@@ -6,7 +6,7 @@ import pytest
 
 from readiness.attributions import Attributions
 from readiness.case import Case, load_case
-from readiness.checks.explainability import _explained
+from readiness.checks.explainability import _explained, global_importance
 from readiness.checks.explainability.exactness import CHECK, alt, draw, measure
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement, Options
@@ -107,6 +107,28 @@ def test_second_check_shares_the_explanation_and_counts_the_same_calls() -> None
         measure(case, SMALL)
 
     assert first.calls == second.calls == 1200 + 60 + 80
+
+
+def test_explanation_that_is_too_dear_is_not_tried_again_by_the_next_check() -> None:
+    given: list[int] = []
+
+    def product(frame: pd.DataFrame) -> np.ndarray:
+        given.append(len(frame))
+        return (frame["wind"] * frame["distance"] > 10_000).to_numpy(dtype=float)
+
+    file = case_file("binary", model={"features": ["wind", "distance"]})
+    frames = {"reference": small_frames("binary")["reference"]}
+    case = load_case(file, frames=frames, model=product)
+    dear = Options(values={**SMALL.values, "evaluations": 1000})
+    with pytest.raises(NotAssessedError, match="Raise the option evaluations"):
+        measure(case, dear)
+    n_calls = len(given)
+
+    with pytest.raises(NotAssessedError, match="Raise the option evaluations") as again:
+        global_importance.measure(case, dear)
+
+    assert again.value.code is Reason.NOT_MEASURED
+    assert len(given) == n_calls > 0
 
 
 def test_constant_prediction_is_exact() -> None:

@@ -137,7 +137,7 @@ def test_unused_column_is_named() -> None:
 def test_sampled_route_says_what_it_cost_and_widens_the_interval_downwards_f135() -> (
     None
 ):
-    options = Options(values={**SMALL.values, "evaluations": 1000})
+    options = Options(values={**SMALL.values, "evaluations": 14_000})
     case = case_of(rows_with(0.0), lambda frame: frame["x"] * frame["z"])
 
     found = measure(case, options)

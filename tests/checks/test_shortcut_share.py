@@ -158,7 +158,7 @@ def test_interval_covers_the_share_on_rows_that_come_in_days() -> None:
 def test_noise_of_draws_widens_the_interval_upwards() -> None:
     # Noise makes the sizes of useless columns larger, so the top share smaller.
     case = case_of(rows_with(), lambda one: one["x"] * one["z"] + one["w"])
-    short = Options(values={**SMALL.values, "rows": 100, "evaluations": 1000})
+    short = Options(values={**SMALL.values, "rows": 100, "evaluations": 6000})
 
     row = measure(case, short).tables["shares"].iloc[0]
 

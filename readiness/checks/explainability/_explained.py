@@ -14,6 +14,7 @@ from readiness.attributions import EVALUATIONS, attributions
 from readiness.cache import cached
 from readiness.case import Case
 from readiness.checks.explainability._growth import Asked, joined, why_stop
+from readiness.errors import NotAssessedError
 from readiness.exact_attributions import Attributions
 from readiness.result import Options
 from readiness.samples import random_order
@@ -78,7 +79,8 @@ def explained(case: Case, options: Options, name: str = TABLE) -> Explained:
     Raises
     ------
     NotAssessedError
-        NO_RESCORING for a column of predictions, or what scoring the table raises.
+        NO_RESCORING for a column of predictions, NOT_MEASURED where a sampled route
+        has too little of `evaluations` or time, or what scoring the table raises.
 
     Notes
     -----
@@ -91,11 +93,18 @@ def explained(case: Case, options: Options, name: str = TABLE) -> Explained:
     made: list[Grown] = []
 
     def produce(path: Path) -> None:
-        made.append(_grown(case, options, name))
-        path.write_bytes(pickle.dumps(made[0]))
+        found: Grown | NotAssessedError
+        try:
+            found = _grown(case, options, name)
+            made.append(found)
+        except NotAssessedError as reason:  # as dear: no other check tries again
+            found = reason
+        path.write_bytes(pickle.dumps(found))
 
     path = cached(case.work, _key(case, options, name), produce)
     grown = pickle.loads(path.read_bytes())  # noqa: S301 (written by this run into its own private folder)
+    if isinstance(grown, NotAssessedError):
+        raise grown
     kept = chosen[: len(grown.found.values)]
     if not made:
         charge(path.name, grown.found.n_scored)

@@ -133,12 +133,15 @@ def fitted_again(
         return np.stack([np.abs(values).mean(axis=0), directions])
 
     drawn = []
-    for place in range(options["refits"]):
-        picks = rng.integers(len(members), size=len(members))
-        places = np.sort(np.concatenate([members[one] for one in picks]))
-        drawn.append(told_by(places, options.seed + place))
     every = np.arange(len(rows))
-    seeded = [told_by(every, options.seed + one) for one in range(options["seeds"])]
+    try:
+        for place in range(options["refits"]):
+            picks = rng.integers(len(members), size=len(members))
+            places = np.sort(np.concatenate([members[one] for one in picks]))
+            drawn.append(told_by(places, options.seed + place))
+        seeded = [told_by(every, options.seed + one) for one in range(options["seeds"])]
+    except NotAssessedError as error:  # a fit that is too dear to explain
+        return {}, error.code
     found = {"": drawn, SEEDS: seeded}
     return {
         group: Fits(*np.stack(fits, axis=1)) for group, fits in found.items() if fits
