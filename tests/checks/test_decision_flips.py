@@ -240,6 +240,23 @@ def test_only_declared_noise_is_added_where_some_is_declared() -> None:
     assert noise_of(columns, rows, 0.05) == ({"a": 2.0}, True)
 
 
+def test_features_taken_as_exact_are_named_or_counted() -> None:
+    rows = gaussian(200)
+    exact = {f"exact_{place}": rows["b"] * place for place in range(12)}
+    case = plain_case(
+        features=["a", *exact],
+        columns={"a": {"measurement_sd": 0.1}},
+        model=lambda frame: 1 / (1 + np.exp(-frame["a"])),
+        reference=rows.assign(**exact),
+    )
+
+    found = measure(case, options(search_rows=5, search_columns=1))
+
+    (told,) = [one for one in found.notes if one.startswith("Taken as exact")]
+    assert told.count("exact_") == 10
+    assert told.endswith("exact_9 and 2 more.")
+
+
 def test_table_without_a_varying_number_is_not_assessed() -> None:
     case = gaussian_case(gaussian(50).assign(a=1.0, b=1.0, c=1.0), sd=None)
 

@@ -28,6 +28,7 @@ from readiness.errors import NotAssessedError, Reason
 from readiness.faults import DAY_OLD, Fault, FaultRows
 from readiness.result import Measurement, Options
 from readiness.scoring import count_calls
+from readiness.stats import Clusters, Interval, clustered_interval, weighted_mean
 from tests.cases import TARGET, case_file, small_frames
 
 SLOPES = {"a": 2.0, "b": -1.0, "c": 0.5}
@@ -524,6 +525,28 @@ def test_harm_is_not_cried_at_the_tolerated_loss() -> None:
     assert sum(word == HARMLESS for word in cried) <= 11
 
 
+def test_no_word_contradicts_its_own_interval() -> None:
+    # A few terrible days: where they are not among the rows, the loss looks small and
+    # sure. By the plain t test 1 in 4 would be called harmless; the skew is known.
+    losses = [_loss_of_rare_bad_days(seed) for seed in range(200)]
+
+    told = [words(p_values([one], 0.02))[0] for one in losses]
+
+    pairs = [*zip(told, losses, strict=True)]
+    assert all(one.ci_high < 0.02 for word, one in pairs if word == HARMLESS)
+    assert all(one.ci_low > 0.02 for word, one in pairs if word == HARMFUL)
+    assert 0 < told.count(HARMLESS) <= 0.16 * len(told)
+
+
+def _loss_of_rare_bad_days(seed: int) -> Interval:
+    """Return a loss that is exactly tolerated, on days of lognormal effects."""
+    rng = np.random.default_rng(seed)
+    day = np.repeat(np.arange(60), 10)
+    effect = rng.lognormal(0, 1.6, 60) - np.exp(1.6**2 / 2)
+    rows = 0.02 + 0.05 * effect[day] + rng.normal(0, 0.1, len(day))
+    return clustered_interval(weighted_mean(rows), Clusters(block=day))
+
+
 def _decision_at_the_limit(seed: int) -> str:
     rng = np.random.default_rng(seed)
     day = np.repeat(np.arange(60), 10)
@@ -638,6 +661,27 @@ def test_values_missing_from_one_end_cost_their_closed_form(
 
     cut = norm.ppf(0.8)
     assert abs(row["value"] - (0.2 + cut * norm.pdf(cut))) < 3 * row["se"]
+
+
+def test_missing_values_that_move_no_score_cost_exactly_nothing() -> None:
+    # Only scores of negative values move, so the highest fifth may go missing free.
+    file = case_file(
+        "regression",
+        model={"features": ["a", "b"], "metric": "mean_squared_error"},
+        data={"entity": None},
+    )
+    rows = linear_rows(800)
+    case = load_case(
+        file,
+        frames={"reference": rows},
+        model=lambda one: one["b"] + np.minimum(one["a"].fillna(0), 0) / 3,
+    )
+
+    found = measure(case, options()).summary.set_index("group")
+
+    free = found.loc["a/missing highest/0.20", ["value", "ci_low", "ci_high"]]
+    assert free.tolist() == [0.0, 0.0, 0.0]
+    assert found.loc["a/missing lowest/0.20", "value"] != 0.0
 
 
 def test_source_costs_what_its_columns_cost_together() -> None:

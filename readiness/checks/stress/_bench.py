@@ -89,7 +89,8 @@ class Bench:
         """Return the paired loss of the headline metric; positive is worse."""
         good, bad = self.estimate(self.clean[: len(y_score)]), y_score
         altered = self.estimate(bad, share)
-        if np.array_equal(self.clean[: len(bad)], bad):
+        rows = np.broadcast_to(np.asarray(share) > 0, len(bad))
+        if np.array_equal(self.clean[: len(bad)][rows], bad[rows]):
             altered = good  # exactly nothing, not the rounding of two sums
         worse = difference(good, altered)
         if not self.case.metric.higher_is_better:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 METRIC = "flip_share"
 N_NAMED = 3
+N_EXACT = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,8 +98,10 @@ def _sources(ask: Noisy, table: pd.DataFrame, *, is_declared: bool) -> list[str]
         if one.kind == "numeric" and one.name not in ask.sds
     ]
     if is_declared and exact:
-        names = ", ".join(visible(one, 40) for one in exact[:10])
-        notes.append(f"Taken as exact, for want of a declared noise: {names}.")
+        names = ", ".join(visible(one, 40) for one in exact[:N_EXACT])
+        rest = len(exact) - N_EXACT
+        ending = f" and {rest} more" if rest > 0 else ""
+        notes.append(f"Taken as exact, for want of a declared noise: {names}{ending}.")
     return notes
 
 

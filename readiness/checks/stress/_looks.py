@@ -128,7 +128,7 @@ def p_values(losses: Sequence[Interval | None], bound: float) -> Floats:
     Parameters
     ----------
     losses : sequence of Interval or None
-        None, or fewer than 30 blocks: 1.
+        None, fewer than 30 blocks, or an interval that holds the bound: 1.
     bound : float
         The tolerated loss.
     """
@@ -223,6 +223,9 @@ def _p_value(loss: Interval | None, bound: float, side: int) -> float:
     if loss is None or not np.isfinite(loss.value) or loss.n_blocks < MIN_BLOCKS:
         return 1.0
     distance = side * (loss.value - bound)
+    nearest = loss.ci_low if side > 0 else loss.ci_high
+    if side * (nearest - bound) <= 0:
+        return 1.0  # skewed or heavy-tailed block sums: its own interval says no
     if not loss.se > 0:
         return 0.0 if distance > 0 else 1.0
     return float(stdtr(loss.n_blocks - 1, -distance / loss.se))
