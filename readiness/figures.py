@@ -124,6 +124,65 @@ def draw_curve(  # noqa: PLR0917 (x, y and their band are one thing)
         )
 
 
+def name_ends(
+    axes: "Axes",
+    x: float,
+    ends: np.ndarray,
+    names: Sequence[str],
+    *,
+    apart: float,
+    reach: float,
+) -> None:
+    """Write names beside the ends of curves, none over another.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    x : float
+        Where the curves end.
+    ends : numpy.ndarray of shape (m,)
+        Heights of their ends.
+    names : sequence of str
+        Safe to draw.
+    apart : float
+        Least distance between two names, in the unit of the heights.
+    reach : float
+        How far from the ends names begin, to the left where negative. A line leads
+        from an end to a name that had to move.
+    """
+    for end, height, name in zip(ends, spread(ends, apart), names, strict=True):
+        if abs(height - end) > apart / 4:
+            place = [x + 0.15 * reach, x + 0.85 * reach]
+            axes.plot(place, [end, height], color=GREY, linewidth=0.6, gid="leader")
+        align = "left" if reach > 0 else "right"
+        text = axes.text(x + reach, height, name, ha=align, va="center")
+        text.set(fontsize=8, color=GREY)
+
+
+def spread(heights: np.ndarray, apart: float) -> np.ndarray:
+    """Return the nearest heights, in squares, no two of which are closer than `apart`.
+
+    Less its rank times `apart`, each height must rise: neighbours that do not share
+    their mean.
+
+    Examples
+    --------
+    >>> spread(np.array([5.0, 0.0, 0.0]), 1.0).tolist()
+    [5.0, -0.5, 0.5]
+    """
+    order = np.argsort(heights, kind="stable")
+    runs: list[list[float]] = []
+    for rank, place in enumerate(order):
+        runs.append([float(heights[place]) - rank * apart])
+        while len(runs) > 1 and np.mean(runs[-2]) > np.mean(runs[-1]):
+            last = runs.pop()
+            runs[-1] += last
+    level = np.repeat([np.mean(run) for run in runs], [len(run) for run in runs])
+    placed = np.empty(len(heights))
+    placed[order] = level + np.arange(len(heights)) * apart
+    return placed
+
+
 def draw_intervals(
     axes: "Axes",
     labels: Sequence[object],

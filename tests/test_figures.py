@@ -17,7 +17,9 @@ from readiness.figures import (
     figure_png,
     figure_svg,
     label,
+    name_ends,
     new_figure,
+    spread,
 )
 from readiness.result import Limit
 from readiness.text import interval, number, printable, visible
@@ -37,6 +39,28 @@ def texts(figure: Figure) -> list[str]:
         "".join(one.itertext()).strip()
         for one in root.iter("{http://www.w3.org/2000/svg}text")
     ]
+
+
+def test_names_are_moved_as_little_as_needed() -> None:
+    # 0 and 0 must be 1 apart: half each way; 5 stays.
+    assert spread(np.array([5.0, 0.0, 0.0]), 1.0).tolist() == [5.0, -0.5, 0.5]
+
+
+def test_name_that_had_to_move_is_led_to_its_end() -> None:
+    figure, axes = new_figure("Shares")
+    axes.set_ylim(0, 10)
+
+    name_ends(
+        axes, 1.0, np.array([5.0, 5.1, 9.0]), ["a", "b", "c"], apart=0.6, reach=0.2
+    )
+
+    heights = {one.get_text(): one.get_position()[1] for one in axes.texts}
+    leaders = [line for line in axes.get_lines() if line.get_gid() == "leader"]
+    assert heights["b"] - heights["a"] == pytest.approx(0.6)
+    assert heights["c"] == 9.0
+    assert [line.get_ydata()[0] for line in leaders] == [5.0, 5.1]
+    assert [line.get_ydata()[1] for line in leaders] == [heights["a"], heights["b"]]
+    assert texts(figure)
 
 
 def at_most(limit: float | str) -> Limit:

@@ -17,10 +17,12 @@ from readiness.text import number, visible
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
 SWARM_ROWS, SWARM_COLUMNS = 150, 10
 SPREAD, N_BINS = 0.38, 60  # of half a row, and bins over which points are stacked
 MIDDLE = 0.5  # of the ranks of values: low below, high from here
+COUNT_PT = 60.0  # what the number of rows beside an interval takes
 DPI = 100  # of the points, which are a picture inside the drawing
 KEY = "blue dot: low value, red cross: high, grey square: no order"
 
@@ -92,24 +94,29 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
 
 def _draw_ties(axes: "Axes", table: pd.DataFrame) -> None:
     """Draw a bracket beside the columns that no data has told apart."""
+    from matplotlib.markers import TICKLEFT  # noqa: PLC0415 (heavy)
+    from matplotlib.transforms import offset_copy  # noqa: PLC0415 (heavy)
+
     best, worst = (table[one].to_numpy() for one in ("best_rank", "worst_rank"))
-    edge = axes.get_yaxis_transform()
     found = brackets(best, worst)
     lanes = _lanes(found)
-    step = min(0.018, 0.036 / max(lanes, default=1)) if any(lanes) else 0.0
-    look: dict[str, Any] = {"color": BLACK, "linewidth": 1.1, "transform": edge}
-    look["clip_on"] = False
+    step = min(7.0, 21.0 / max(lanes, default=1)) if any(lanes) else 0.0
+    look: dict[str, Any] = {"color": BLACK, "linewidth": 1.1, "clip_on": False}
+    look |= {"marker": TICKLEFT, "markersize": 4, "gid": "tie"}
+
+    def beside(points: float) -> "Transform":
+        """Right of the axes, however wide the names at their left leave them."""
+        edge, figure = axes.get_yaxis_transform(), axes.get_figure(root=True)
+        return offset_copy(edge, figure, x=points, units="points")
+
     for (first, last), lane in zip(found, lanes, strict=True):
-        at = 1.15 + step * lane
-        ends = [first - 0.3, last + 0.3]
-        axes.plot([at, at], ends, gid="tie", **look)
-        for end in ends:
-            axes.plot([at - 0.012, at], [end, end], **look)
+        where = beside(COUNT_PT + step * lane)
+        axes.plot([1, 1], [first - 0.3, last + 0.3], transform=where, **look)
     if found:
         look = {"fontsize": 8, "color": GREY, "ha": "right", "va": "bottom"}
         # The layout makes room for text, not for lines: it ends where they do.
-        right = 1.16 + step * max(lanes)
-        axes.text(right, found[0][0] - 0.38, "tied", transform=edge, **look)
+        where = beside(COUNT_PT + step * max(lanes) + 2)
+        axes.text(1, found[0][0] - 0.38, "tied", transform=where, **look)
 
 
 def _lanes(found: list[tuple[int, int]]) -> list[int]:

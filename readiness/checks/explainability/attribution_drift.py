@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from readiness.canvas import BLUE, GREY, VERMILLION
+from readiness.canvas import BLUE, VERMILLION
 from readiness.case import Case
 from readiness.checks.explainability._explained import DEFAULTS, Explained, explained
 from readiness.checks.explainability._shifted import (
@@ -16,9 +16,9 @@ from readiness.checks.explainability._shifted import (
     side_of,
 )
 from readiness.errors import NotAssessedError, Reason
-from readiness.figures import label, new_figure
+from readiness.figures import label, name_ends, new_figure
 from readiness.result import Check, Limit, Measurement, Options
-from readiness.stats import Floats, summary_frame, summary_row
+from readiness.stats import summary_frame, summary_row
 from readiness.text import interval, number, visible
 
 if TYPE_CHECKING:
@@ -189,47 +189,24 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
     axes.set_xlabel(f"red, solid: changed by more than chance would{more}")
     ends = shown["reference_share"].to_numpy(), shown["current_share"].to_numpy()
     top = max(float(end.max()) for end in ends)
-    heights = [_spread(end, APART * top) for end in ends]
-    for place, row in enumerate(shown.to_dict("records")):
+    for row in shown.to_dict("records"):
         color = VERMILLION if row["beyond_chance"] else BLUE
         dash = "-" if row["beyond_chance"] else "--"
         pair = [row["reference_share"], row["current_share"]]
         axes.plot([0, 1], pair, dash, color=color, marker="o", markersize=4)
-        for x, height, align in zip((0, 1), heights, ("right", "left"), strict=True):
-            axes.text(
-                x + (x - 0.5) * 0.06,
-                height[place],
-                f"{label(row['column'], 24)} {number(pair[x], 'share')}",
-                ha=align,
-                va="center",
-                fontsize=8,
-                color=GREY,
-            )
     axes.set_xticks([0, 1], ["reference", CURRENT])
-    axes.set_xlim(-0.75, 1.75)
-    every = np.concatenate([*ends, *heights])
+    axes.set_xlim(-1.1, 2.1)
+    for x, end in enumerate(ends):
+        names = [
+            f"{label(name, 24)} {number(share, 'share')}"
+            for name, share in zip(shown["column"], end, strict=True)
+        ]
+        name_ends(axes, x, end, names, apart=APART * top, reach=(x - 0.5) * 0.2)
+    written = [text.get_position()[1] for text in axes.texts]
+    every = np.concatenate([*ends, written])
     axes.set_ylim(every.min() - APART * top, every.max() + APART * top)
     axes.yaxis.set_major_formatter(lambda tick, _: f"{100 * tick:.4g} %")
     return figure
-
-
-def _spread(heights: Floats, apart: float) -> Floats:
-    """Return the nearest heights, in squares, no two of which are closer than `apart`.
-
-    Less its rank times `apart`, each height must rise: neighbours that do not share
-    their mean.
-    """
-    order = np.argsort(heights, kind="stable")
-    runs: list[list[float]] = []
-    for rank, place in enumerate(order):
-        runs.append([float(heights[place]) - rank * apart])
-        while len(runs) > 1 and np.mean(runs[-2]) > np.mean(runs[-1]):
-            last = runs.pop()
-            runs[-1] += last
-    level = np.repeat([np.mean(run) for run in runs], [len(run) for run in runs])
-    placed = np.empty(len(heights))
-    placed[order] = level + np.arange(len(heights)) * apart
-    return placed
 
 
 def alt(measurement: Measurement) -> str:

@@ -19,7 +19,7 @@ from readiness.checks.explainability._deletion import (
 )
 from readiness.checks.explainability._explained import DEFAULTS, TABLE, explained
 from readiness.errors import NotAssessedError, Reason
-from readiness.figures import draw_curve, new_figure
+from readiness.figures import draw_curve, name_ends, new_figure
 from readiness.influence import ratio_of_sums
 from readiness.result import Check, Limit, Measurement, Options
 from readiness.samples import random_order
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METRIC = "faithfulness"
+NAME_SHARE = 0.055  # of the height that a name takes
 GROUPS = {OWN: "", ONE_LIST: ONE_LIST}
 FEWEST_ROWS = 50
 
@@ -254,17 +255,21 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":  # no
         ylabel=f"mean change ({unit})",
     )
     depth = int(curves["columns_replaced"].max())
-    for name in (BEST, OWN, ONE_LIST, RANDOM):
+    names = [BEST, OWN, ONE_LIST, RANDOM]
+    for name in names:
         part = curves[curves["list"] == name]
         ends = [
             np.concatenate([[0.0], part[one].to_numpy(dtype=np.float64)])
             for one in ("columns_replaced", "mean_change", "ci_low", "ci_high")
         ]
         band = ends[2:] if name in (OWN, RANDOM) else [None, None]
-        draw_curve(axes, ends[0], ends[1], band[0], band[1], name)
-    axes.set_xlim(0, depth * 1.45)
+        draw_curve(axes, ends[0], ends[1], band[0], band[1], "")
+    axes.set_xlim(0, depth * 1.5)
     axes.set_xticks(range(depth + 1))
     axes.set_ylim(0, None)
+    last = curves[curves["columns_replaced"] == depth].set_index("list")
+    heights, top = last.loc[names, "mean_change"].to_numpy(), axes.get_ylim()[1]
+    name_ends(axes, depth, heights, names, apart=NAME_SHARE * top, reach=0.2)
     return figure
 
 

@@ -11,13 +11,19 @@ from readiness.checks.stress._cells import SCORED
 from readiness.checks.stress._fault_view import measured_on
 from readiness.checks.stress._looks import HARMFUL, HARMLESS, UNDECIDED
 from readiness.checks.stress._missing import COLUMN, HIGHEST, LOWEST, RANDOM, SOURCE
-from readiness.figures import COLORS, draw_curve, draw_limit, label, new_figure
+from readiness.figures import (
+    COLORS,
+    draw_curve,
+    draw_limit,
+    label,
+    name_ends,
+    new_figure,
+)
 from readiness.result import Limit, Measurement
 from readiness.text import interval, number, visible
 from readiness.words import metric_words
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 N_DRAWN = 5
@@ -118,20 +124,14 @@ def draw(measurement: Measurement, limits: tuple[Limit, ...]) -> "Figure":
         if not isinstance(limit.limit, str):
             words = f"{limit.side.replace('_', ' ')} {limit.limit:g}"
             draw_limit(axes, limit.limit, words, vertical=False)
-    _name_curves(axes, table.set_index("subject")["loss"].loc[list(drawn)])
+    loss_at_end = table.set_index("subject")["loss"].loc[list(drawn)]
+    bottom, top = axes.get_ylim()
+    names = [label(str(one).removeprefix("source="), 24) for one in loss_at_end.index]
+    apart = NAME_SHARE * (top - bottom)
+    name_ends(axes, 1.0, loss_at_end.to_numpy(), names, apart=apart, reach=0.05)
     axes.set_xlim(0, 1.35)
     axes.set_xticks([0, 0.05, 0.2, 0.5, 1], ["0", "5 %", "20 %", "50 %", "100 %"])
     return figure
-
-
-def _name_curves(axes: "Axes", ends: "pd.Series[float]") -> None:
-    """Write the names beside the ends of their curves, apart from each other."""
-    low, high = axes.get_ylim()
-    step, place = (high - low) * NAME_SHARE, np.inf
-    for subject, end in ends.sort_values(ascending=False).items():
-        place = min(end, place - step)
-        name = label(str(subject).removeprefix("source="), 24)
-        axes.text(1.015, place, name, va="center", fontsize=8)
 
 
 def _drawn(table: pd.DataFrame) -> Sequence[str]:
