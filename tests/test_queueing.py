@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, norm
 
 from readiness.latency import latency_quantile, mean_seconds
 from readiness.queueing import (
@@ -54,6 +54,22 @@ def test_limits_are_the_order_statistics_of_the_binomial(
     assert found.ci_high == (above[0] if above else math.inf)
     assert found.ci_low == (under[-1] if under else 0.0)
     assert found.value == math.ceil(level * n_rows - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("level", "n_queries"), [(0.9, 23_886), (0.95, 50_425), (0.99, 262_742)]
+)
+def test_query_counts_of_mlperf_give_its_margin(level: float, n_queries: int) -> None:
+    # MLPerf asks for a margin of a twentieth of 1 - level with 99 % on both sides; our
+    # limits have 95 % on one, so they reach 1.645 / 2.576 of it (METHODS 7, A7).
+    margin, z = (1 - level) / 20, norm.ppf(0.995)
+    assert round(z**2 * level * (1 - level) / margin**2) == n_queries
+
+    found = latency_quantile(spread_evenly(n_queries), level)
+
+    reach = margin * norm.ppf(0.95) / z * n_queries
+    assert found.ci_high - found.value == pytest.approx(reach, abs=3)
+    assert found.value - found.ci_low == pytest.approx(reach, abs=3)
 
 
 def test_upper_limit_of_the_99th_percentile_needs_299_requests() -> None:

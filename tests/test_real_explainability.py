@@ -41,7 +41,7 @@ pytestmark = [
     ),
 ]
 
-FEW = {"rows": 100, "background": 30, "evaluations": 60_000}
+FEW = {"rows": 100, "background": 30, "evaluations": 45_000}
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "X4": {**FEW, "draws": 2, "walked_rows": 50, "walks": 4_000},
     "X5": {"rows": 1500, "shuffles": 3, "shared_rows": 50, "background": 2},

@@ -196,6 +196,43 @@ def test_rows_of_one_day_widen_the_interval() -> None:
     assert found["dependence_factor"] > 2.5
 
 
+@pytest.mark.slow
+def test_interval_covers_a_known_faithfulness_on_rows_that_come_in_days() -> None:
+    # Own reasons reach 0.8 of the way on average, more on some days than on others.
+    by_day = [_known(seed, in_days=True) for seed in range(400)]
+    by_row = [_known(seed, in_days=False) for seed in range(400)]
+
+    def missed(found: list[dict[str, float]]) -> list[float]:
+        above = np.mean([one["ci_low"] > 0.8 for one in found])
+        return [above, np.mean([one["ci_high"] < 0.8 for one in found])]
+
+    # 5 % plus three standard errors of 400 draws.
+    assert max(missed(by_day)) <= 0.083
+    assert min(missed(by_row)) > 0.083
+
+
+def _known(seed: int, *, in_days: bool) -> dict[str, float]:
+    rng = np.random.default_rng(seed)
+    day = np.repeat(np.arange(60), 5)
+    lot = rng.normal(0.5, 0.1, 300)
+    way = rng.lognormal(0, 0.4, 300)
+    share = 0.8 + rng.normal(0, 0.15, 60)[day] + rng.normal(0, 0.1, 300)
+    gaps = {
+        OWN: lot + share * way,
+        ONE_LIST: lot,
+        RANDOM: lot,
+        BEST: lot + way,
+    }
+    return judged(
+        Walked(
+            gaps={name: one[:, None] for name, one in gaps.items()},
+            clusters=Clusters(block=day) if in_days else Clusters(),
+            weight=None,
+        ),
+        OWN,
+    )
+
+
 def test_own_reasons_beat_one_list_where_rows_differ() -> None:
     def model(rows: pd.DataFrame) -> pd.Series:
         return np.where(rows["a"] > 0, rows["b"], rows["c"]) + 0.0

@@ -178,6 +178,46 @@ def test_error_counts_the_rows_that_give_values_too() -> None:
     assert np.mean(errors) == pytest.approx(np.std(values), rel=0.25)
 
 
+@pytest.mark.slow
+def test_interval_of_shuffling_covers_its_closed_form_on_rows_that_come_in_days() -> (
+    None
+):
+    # 2 b² s² = 8 for a, four fifths of whose variance lie between days.
+    case = case_of(lambda one: -2 * one["a"] + one["b"], reference=correlated_rows(3))
+    found = [_shuffled_in_days(case, seed) for seed in range(200)]
+
+    def missed(*, in_days: bool) -> list[float]:
+        codes = [Clusters(block=day) if in_days else Clusters() for _, day in found]
+        limits = [
+            clustered_interval(one, code)
+            for (one, _), code in zip(found, codes, strict=True)
+        ]
+        above = np.mean([one.ci_low > 8 for one in limits])
+        return [above, np.mean([one.ci_high < 8 for one in limits])]
+
+    # 5 % plus three standard errors of 200 draws.
+    assert max(missed(in_days=True)) <= 0.096
+    assert max(missed(in_days=False)) > 0.096
+
+
+def _shuffled_in_days(case: Case, seed: int) -> tuple[Estimate, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    day = rng.permutation(np.repeat(np.arange(60), 5))
+    a, b, c = rng.normal(size=(3, 300))
+    a = np.sqrt(0.8) * rng.normal(size=60)[day] + np.sqrt(0.2) * a
+    frame = pd.DataFrame({"a": a, "b": b, "c": c})
+    said = (-2 * frame["a"] + frame["b"]).to_numpy()
+    rows = Rows(
+        case=case,
+        frame=frame,
+        y_true=said + 0.1 * rng.normal(size=300),
+        said=said,
+        weight=None,
+        clusters=Clusters(block=day),
+    )
+    return shuffled(rows, "a", np.array([1, 50, 120])), day
+
+
 def test_fair_shares_of_a_row_add_up_to_its_gain() -> None:
     rows = rows_of()
 

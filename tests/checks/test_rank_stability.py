@@ -222,6 +222,37 @@ def test_interval_over_fits_is_the_jackknife() -> None:
     assert tau.se == pytest.approx(se)
 
 
+def _fits(rng: np.random.Generator, n_fits: int) -> np.ndarray:
+    return np.linspace(1.0, 0.3, 8) + rng.normal(0, 0.12, (n_fits, 8))
+
+
+@pytest.mark.slow
+def test_interval_over_fits_covers_the_mean_agreement_of_any_two() -> None:
+    rng = np.random.default_rng(0)
+    pairs = [_fits(rng, 2) for _ in range(8000)]
+    orders = [np.argsort(-one, axis=1) for one in pairs]
+    truth = (
+        np.mean([overlap(one[0], one[1], 5) for one in orders]),
+        np.mean([agreement(one[0], one[1]) for one in pairs]),
+    )
+
+    missed = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        found = alike(_fits(rng, 20), 5, rng, 100)
+        missed.append(
+            [
+                (one.ci_low > true, one.ci_high < true)
+                for one, true in zip(found, truth, strict=True)
+            ]
+        )
+
+    # 5 % plus three standard errors of 200 draws; an interval never misses none.
+    rates = np.mean(missed, axis=0)
+    assert rates.max() <= 0.096
+    assert rates.sum(axis=1).min() > 0.01
+
+
 def test_equal_sizes_do_not_agree_by_their_place_in_the_table() -> None:
     found, tau = alike(np.ones((10, 12)), 3, np.random.default_rng(1), 100)
 

@@ -110,7 +110,7 @@ def effect_table(case: Case, support: Support, tables: list[Told]) -> pd.DataFra
         ``column``, ``is_numeric``, ``table``, ``place`` and ``cell`` (in words),
         ``lower`` and ``upper`` (edges of a cell of numbers), ``at`` (mean value of
         the rows in it), ``mean_attribution`` with ``ci_low`` and ``ci_high``,
-        ``rows`` explained, ``base_rows``, ``base_blocks``, ``supported``. Cells
+        ``rows`` explained, ``base_rows``, ``supported``. Cells
         without any row are left out; under 10 explained rows there is no mean, and
         of a sensitive column no count either.
     """
@@ -153,7 +153,6 @@ def _lines(
                 "ci_high": one.ci_high,
                 "rows": np.nan if hidden else float(len(kept)),
                 "base_rows": cell["base_rows"],
-                "base_blocks": cell["base_blocks"],
                 "supported": not cell["thin"],
             }
         )
