@@ -7,7 +7,7 @@ from sklearn.linear_model import LinearRegression
 
 from readiness.case import Case, load_case
 from readiness.checks.explainability._explained import explained
-from readiness.checks.explainability._reason_view import alt, draw
+from readiness.checks.explainability._reason_view import alt, draw, lists
 from readiness.checks.explainability._traces import (
     NEAREST,
     TYPICAL,
@@ -19,7 +19,7 @@ from readiness.checks.explainability.local_reasons import CHECK, NEAR, measure
 from readiness.errors import NotAssessedError, Reason
 from readiness.result import Measurement, Options
 from readiness.scoring import scores
-from readiness.text import interval
+from readiness.text import MINUS, interval
 from tests.cases import case_file, small_case, small_frames
 
 SMALL = Options(values={**CHECK.defaults, "rows": 400, "background": 200})
@@ -99,6 +99,34 @@ def test_reasons_of_a_linear_model_are_slopes_times_distances() -> None:
         expected = slope * (own[row] - own.mean())
         assert first.loc[name, "amount"] == pytest.approx(expected)
     assert first.loc["all others", "amount"] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_each_row_is_one_line_of_reasons_in_words() -> None:
+    table = pd.DataFrame(
+        [
+            ("worst error", 7, "start", "", 0.25, 0.25, 0.25),
+            ("worst error", 7, "wind", "12.0 mph", -0.5, -0.6, -0.4),
+            ("worst error", 7, "carrier", "AA", 0.125, 0.125, 0.125),
+            ("worst error", 7, "all others", "", 0.0, 0.0, 0.0),
+            ("worst error", 7, "output", "", -0.125, -0.125, -0.125),
+            ("typical of x=1", 9, "start", "", 0.25, 0.25, 0.25),
+            ("typical of x=1", 9, "all others", "", 0.0, 0.0, 0.0),
+            ("typical of x=1", 9, "output", "", 0.25, 0.25, 0.25),
+        ],
+        columns=["why", "row", "part", "value", "amount", "ci_low", "ci_high"],
+    ).assign(unit="log-odds")
+
+    found = lists(table)
+
+    assert found.columns.tolist() == [
+        *("why", "row", "start", "reason 1", "reason 2", "all others", "output")
+    ]
+    assert found["reason 1"].tolist() == [
+        f"{MINUS}0.500 ({MINUS}0.600 to {MINUS}0.400) by wind = 12.0 mph",
+        "",
+    ]
+    assert found["reason 2"].tolist() == ["+0.125 by carrier = AA", ""]
+    assert found["output"].tolist() == [f"{MINUS}0.125 log-odds", "0.250 log-odds"]
 
 
 def test_worst_errors_are_the_largest_of_the_whole_table() -> None:

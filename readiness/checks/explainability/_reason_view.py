@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_DRAWN = 12
+_AROUND = ("why", "row", START, OTHERS, OUTPUT)
 
 
 def notes_on(
@@ -49,20 +50,41 @@ def traces(table: pd.DataFrame) -> tuple[str, ...]:
     return tuple(first.values())
 
 
+def lists(table: pd.DataFrame) -> pd.DataFrame:
+    """Return one line for each row: start, reasons in words, the rest, output."""
+    lines = []
+    for row, part in table.groupby("row", sort=False):
+        first, *reasons, others, last = part.to_dict("records")
+        line = {"why": first["why"], "row": row, START: number(first["amount"])}
+        for place, one in enumerate(reasons, 1):
+            name = visible(one["part"], 40)
+            line[f"reason {place}"] = f"{_amount(one)} by {name} = {one['value']}"
+        line[OTHERS] = _amount(others)
+        line[OUTPUT] = number(last["amount"], last["unit"])
+        lines.append(line)
+    most = max((len(line) for line in lines), default=0) - len(_AROUND)
+    names = [f"reason {place}" for place in range(1, most + 1)]
+    found = pd.DataFrame(lines, columns=[*_AROUND[:3], *names, *_AROUND[3:]])
+    return found.fillna("")
+
+
+def _amount(one: dict[Any, Any]) -> str:
+    sign = "" if one["amount"] < 0 else "+"
+    return f"{sign}{number(one['amount'])}{_drawn(one)}"
+
+
 def _sum(part: pd.DataFrame) -> str:
     words = []
     for one in part.to_dict("records"):
-        sign = "" if one["amount"] < 0 else "+"
-        amount = f"{sign}{number(one['amount'])}"
         if one["part"] == START:
             words.append(f"starts at {number(one['amount'])}")
         elif one["part"] == OUTPUT:
             words.append(f"ends at {number(one['amount'], one['unit'])}")
         elif one["part"] == OTHERS:
-            words.append(f"{amount}{_drawn(one)} by all others")
+            words.append(f"{_amount(one)} by all others")
         else:
             name = visible(one["part"], 40)
-            words.append(f"{amount}{_drawn(one)} by {name} = {one['value']}")
+            words.append(f"{_amount(one)} by {name} = {one['value']}")
     exact = part["ci_low"].equals(part["ci_high"])
     return ", ".join(words) + (" (exact)" if exact else "")
 

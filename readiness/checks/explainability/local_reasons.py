@@ -18,6 +18,7 @@ from readiness.checks.explainability._explained import (
 from readiness.checks.explainability._reason_view import (
     alt,
     draw,
+    lists,
     notes_on,
     traces,
 )
@@ -67,8 +68,9 @@ def measure(case: Case, options: Options) -> Measurement:
         ``reason_change_share``: share of rows whose largest reasons are others, or
         point elsewhere, once every declared ``measurement_sd`` is added; group
         empty, and `nearest another decision`: the tenth of rows nearest one. Table
-        ``reasons``: for each chosen row where the sum starts, its reasons, all other
-        columns together, and the output they add up to.
+        ``lists``: for each chosen row where the sum starts, its reasons, all other
+        columns together, and the output they add up to; ``reasons``: the same as
+        numbers, part by part.
 
     Raises
     ------
@@ -106,7 +108,7 @@ def measure(case: Case, options: Options) -> Measurement:
     lines, sentence = _changes(case, options, rows, background)
     return Measurement(
         summary=summary_frame(lines),
-        tables={"reasons": table},
+        tables={"lists": lists(table), "reasons": table},
         notes=(*notes_on(lines, n_reasons, sentence), *traces(table)),
     )
 
@@ -193,5 +195,5 @@ CHECK = Check(
         "assumed_share": 0.05,
     },
     metrics=(METRIC,),
-    shown="reasons",
+    shown="lists",
 )

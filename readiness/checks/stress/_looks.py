@@ -78,7 +78,8 @@ def run_bench(
     -----
     A cell is harmful (harmless) when its loss at the full dose is above (below) the
     tolerated loss. Its p-value is the smallest over its looks (the t test on block
-    sums), times the number of looks there may be: however the looks hang together and
+    sums; 1 where its interval, which knows of skew, says otherwise), times the number
+    of looks there may be: however the looks hang together and
     whatever made the bench look again, it is at most u with a chance of at most u.
     Holm over all cells then keeps the chance of one or more wrong words of a kind to
     5 %. As p-values only fall, a word once said stands, and its cell is looked at no
