@@ -6,6 +6,7 @@ Pieces of HTML are `markupsafe.Markup`, whose ``format`` escapes what it is give
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,14 @@ MAX_COLUMNS = 40
 MAX_CELL_CHARS = 200
 MAX_SVG_BYTES = 48_000  # a picture with more marks than this may be smaller as points
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\0")
-MARKDOWN_SIGNS = frozenset("\\`*_{}[]()<>#+-.!|~&$:/")
+# What starts something in Markdown, as CommonMark and GitHub read it: signs that do so
+# anywhere, an underscore at the edge of a word, an entity, an address, a block.
+MARKDOWN = re.compile(
+    r"[\\`*\[\]{}<|~$]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)|:(?=//)|(?<=www)\."
+    r"|^>|^[-+=](?=[-+=\s]|$)|^#(?=#*(?:\s|$))|(?<=\s)#(?=#*$)",
+    re.IGNORECASE,
+)
+NUMBERED = re.compile(r"^(\d{1,9})([.)])(?=\s|$)")  # the start of a numbered list
 
 
 def escape(text: object) -> Markup:
@@ -64,16 +72,15 @@ def name_html(text: object, max_chars: int = 80) -> Markup:
 
 
 def markdown_text(text: object) -> str:
-    r"""Return text that Markdown shows as it is.
+    r"""Return text that Markdown shows as it is, and that people can read unrendered.
 
     Examples
     --------
-    >>> print(markdown_text("[x](y)"))
-    \[x\]\(y\)
+    >>> print(markdown_text("[x](y) is 0.5 in 00_baseline"))
+    \[x\](y) is 0.5 in 00_baseline
     """
-    return "".join(
-        f"\\{sign}" if sign in MARKDOWN_SIGNS else sign for sign in visible(text)
-    )
+    shown = MARKDOWN.sub(r"\\\g<0>", visible(text))
+    return NUMBERED.sub(r"\1\\\2", shown)
 
 
 def terminal_text(text: object) -> str:

@@ -1,6 +1,5 @@
 """SHOW: a model card as Markdown that people read; every text from data is escaped."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,8 +7,6 @@ from readiness.markup import markdown_text
 from readiness.text import interval, number
 from readiness.words import metric_words
 
-# Signs that mean nothing inside a word or a number are shown without an escape.
-INSIDE = re.compile(r"(?<=\w)\\([-_])(?=\w)|(?<=\d)\\(\.)(?=\d)")
 HEADINGS = {
     "verdict": "Verdict of the review",
     "model_details": "Model details",
@@ -37,7 +34,7 @@ def card_markdown(card: Mapping[str, Any]) -> str:
     card : mapping
         From `model_card.model_card`. What is null is said to be unknown, with why.
     """
-    title = _escaped(card["intended_use"]["case"])
+    title = markdown_text(card["intended_use"]["case"])
     lines = [f"# Model card: {title}", ""]
     lines += [f"Run {card['run_id']}, {card['created_utc']}.", ""]
     for name, heading in HEADINGS.items():
@@ -80,11 +77,11 @@ def _said(value: Any) -> str:  # noqa: ANN401 (plain JSON values)
         return "yes" if value else "no"
     if value is None:
         return "unknown"
-    return _escaped(f"{value:,}" if isinstance(value, int) else value)
+    return markdown_text(f"{value:,}" if isinstance(value, int) else value)
 
 
 def _plain(key: str) -> str:
-    return _escaped(key.replace("_", " "))
+    return markdown_text(key.replace("_", " "))
 
 
 def _findings(many: list[dict[str, Any]]) -> list[str]:
@@ -114,8 +111,4 @@ def _line(one: Mapping[str, Any]) -> str:
         reason or "nobody",
         f"{status}{', waived' if one['waived'] else ''}",
     )
-    return f"| {' | '.join(map(_escaped, cells))} |"
-
-
-def _escaped(text: object) -> str:
-    return INSIDE.sub(lambda found: found[1] or found[2], markdown_text(text))
+    return f"| {' | '.join(map(markdown_text, cells))} |"

@@ -2,10 +2,12 @@
 
 import datetime as dt
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import mistune
 import pytest
 
 from readiness.attestations import (
@@ -379,5 +381,9 @@ def test_hostile_names_stay_text_in_card_and_page() -> None:
     found = documents(results, case_file())
 
     assert HOSTILE[0] not in found["model_card.md"]
-    assert "](javascript" not in found["model_card.md"]
+    shown = str(
+        mistune.create_markdown(plugins=["table", "url"])(found["model_card.md"])
+    )
+    assert "<table" in shown
+    assert not re.findall("<(?:a|img|script|code|em|strong|del)[ >]", shown)
     assert HOSTILE[0] not in found["ml_test_score.html"]

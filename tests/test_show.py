@@ -3,12 +3,17 @@ import io
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from html import unescape
 from typing import Any, NamedTuple
 
+import mistune
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
+from markdown_it import MarkdownIt
 
 from readiness.config import CaseFile
 from readiness.errors import Reason
@@ -30,6 +35,7 @@ from readiness.show import (
     table_html,
     terminal_text,
 )
+from readiness.text import visible
 from readiness.words import (
     REASONS,
     block_word,
@@ -145,10 +151,63 @@ def test_csv_cells_that_start_a_formula_are_quoted_and_numbers_are_not_t15() -> 
     assert [float(row[1]) for row in rows[1:]] == [n - 4.5 for n in range(9)]
 
 
+MARKDOWN_TRICKS = (
+    "https://example.org/x",
+    "see www.example.org",
+    "1. one",
+    "12) two",
+    "# head",
+    "head #",
+    "- item",
+    "---",
+    "===",
+    "> said",
+    "&lt;b&gt; &#33;",
+    "__init__ and _x_ and snake_case_name",
+    "![x](y)",
+    "[x]: y",
+    "~~gone~~",
+    "<script>x()</script>",
+    "a | b",
+)
+
+
 def test_markdown_keeps_links_and_code_as_text_t09() -> None:
     shown = markdown_text("[x](javascript:1) `a|b`\n# h")
 
-    assert shown == r"\[x\]\(javascript\:1\) \`a\|b\`␊\# h"
+    assert shown == r"\[x\](javascript:1) \`a\|b\`␊# h"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AUC is 0.893 (0.881 to 0.905), not assessed. One more is open.",
+        "/srv/models/runs/credit/20261129T060000Z-1a2b3c4d/index.html",
+        "Notebook '00_baseline' reached its limit of 6 s. Raise --timeout.",
+        "-0.084 at most 5 %",
+    ],
+)
+def test_markdown_of_plain_words_can_be_read_and_copied_as_it_stands(text: str) -> None:
+    assert markdown_text(text) == text
+
+
+@given(
+    st.text(st.sampled_from("\\`*_[]()<>#+-=.!|~&$:/@;0 aw'\"\n"), max_size=12)
+    | st.sampled_from(MARKDOWN_TRICKS)
+)
+def test_markdown_shows_any_text_as_it_is_t09(text: str) -> None:
+    source = markdown_text(text)
+    expected = visible(text)
+
+    for form in ("{}", "- {}", "# Word: {}", "- said: {}; more"):
+        page = mistune.create_markdown(
+            escape=False, plugins=["strikethrough", "url", "table"]
+        )(form.format(source))
+        common = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+        for shown in (str(page), common.render(form.format(source))):
+            words = unescape(re.sub(r"</?(?:p|ul|li|h1)>", "", shown)).strip()
+            plain_form = form.removeprefix("- ").removeprefix("# ")
+            assert words == plain_form.format(expected).strip(), (form, source)
 
 
 def test_terminal_text_holds_no_escape_and_no_new_line_t35() -> None:
