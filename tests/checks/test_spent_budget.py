@@ -203,6 +203,41 @@ def test_windows_of_earlier_runs_are_on_the_path_once(tmp_path: Path) -> None:
     assert wind["run"].tolist()[-2:] == [1, 1]
 
 
+def test_budget_seen_late_is_held_against_windows_of_earlier_runs(
+    tmp_path: Path,
+) -> None:
+    """One window comes at a time; three of them are what the plan promised to need."""
+    watch = {**WIND, "verdict": "late"}
+    runs, weeks = (), []
+    for seed, start in enumerate(["2026-12-01", "2026-12-08", "2026-12-15"]):
+        rows = new_rows(7, seed, wind=12.0, start=start)
+        weeks.append(rows["wind"].mean())
+        (tmp_path / start).mkdir()
+        case = monitored(tmp_path / start, rows, watch, earlier=runs)
+        found = measure(case, OPTIONS)
+        runs = (*runs, publish(found, tmp_path / f"run {start}"))
+
+    share = row(found, "budget_spent", "wind")
+
+    move = np.mean(weeks) - 10.0
+    error = np.hypot(DAY_EFFECT / 21**0.5, DAY_EFFECT / 60**0.5)
+    assert share["value"] == pytest.approx(move / 2.0)
+    assert share["ci_low"] == pytest.approx((move - Z * error) / 2.5)
+    assert share["n_rows"] == 2100
+
+
+def test_rows_of_last_month_are_not_judged_by_later_ones(tmp_path: Path) -> None:
+    watch = {**WIND, "verdict": "late"}
+    later = measure(monitored(tmp_path, new_rows(7, 1, wind=12.0), watch), OPTIONS)
+    run = publish(later, tmp_path / "run")
+    before = new_rows(7, 2, start="2026-11-01")
+
+    found = measure(monitored(tmp_path, before, watch, earlier=(run,)), OPTIONS)
+
+    share = row(found, "budget_spent", "wind")
+    assert share["value"] == pytest.approx(max(before["wind"].mean() - 10.0, 0) / 2.0)
+
+
 def test_column_named_like_a_formula_stays_on_its_path(tmp_path: Path) -> None:
     watch = {**WIND, "column": "-wind"}
     first = new_rows(14, 14).rename(columns={"wind": "-wind"})

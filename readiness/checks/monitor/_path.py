@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.canvas import VERMILLION
-from readiness.checks.monitor._spent import Spent, towards
+from readiness.checks.monitor._spent import Spent, of_watch, towards
 from readiness.checks.monitor._windows import Windows
 from readiness.errors import Reason
 from readiness.figures import COLORS
@@ -141,12 +141,7 @@ def spending(case: MonitorCase, one: Spent, path: pd.DataFrame) -> Speed | None:
     watch = one.watch
     if one.problem is not None or case.plan.window.time is None or not watch.budget:
         return None
-    chosen = path[
-        (path["column"] == watch.column)
-        & (path["family"] == watch.family)
-        & (path["category"].astype("str") == watch.category)
-        & path["move"].notna()
-    ]
+    chosen = of_watch(path, watch)
     day = ((chosen["start"] - chosen["start"].min()) / DAY).to_numpy(dtype=float)
     if len(chosen) < FEWEST or not np.ptp(day) > 0:
         return None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from readiness.checks.monitor._windows import Windows
 from readiness.errors import Reason
@@ -87,8 +88,13 @@ def towards(watch: Watch, shift: Floats) -> Floats:
     return np.abs(shift)
 
 
-def spent_by_column(case: MonitorCase, windows: Windows) -> list[Spent]:
+def spent_by_column(
+    case: MonitorCase, windows: Windows, path: pd.DataFrame
+) -> list[Spent]:
     """Return what is spent of the plan's budgets, by column.
+
+    `path` holds the windows of this run and of those before it (`path_over_runs`): a
+    budget that is seen late needs several of them, however few rows come at a time.
 
     A number without a budget is there only when it cannot be watched, or has moved
     for certain beyond `budget_low`: no farther does the review know that a move costs
@@ -96,7 +102,7 @@ def spent_by_column(case: MonitorCase, windows: Windows) -> list[Spent]:
     """
     found: dict[tuple[str, bool], Spent] = {}
     for place, watch in enumerate(case.plan.watch):
-        one = _spent(case, windows, place, watch)
+        one = _spent(case, windows, path, place)
         if watch.budget is None and one.problem is None and not np.isnan(one.value):
             continue
         key = (watch.column, watch.family == "missing")
@@ -106,15 +112,21 @@ def spent_by_column(case: MonitorCase, windows: Windows) -> list[Spent]:
     return list(found.values())
 
 
-def _spent(case: MonitorCase, windows: Windows, place: int, watch: Watch) -> Spent:
+def _spent(
+    case: MonitorCase, windows: Windows, path: pd.DataFrame, place: int
+) -> Spent:
+    watch = case.plan.watch[place]
     late = case.plan.window.late_windows if watch.verdict != "covered" else 1
-    last = np.flatnonzero(np.isfinite(windows.value[:, place]))[-late:]
     problem = windows.problems.get(watch.column)
-    if problem is None and not len(last):
+    if problem is None and not np.isfinite(windows.value[:, place]).any():
         problem = Reason.ALL_NULL
+    last = of_watch(path, watch)
+    if case.plan.window.time is not None:
+        last = last[last["start"] <= windows.start.max()]
+    last = last.tail(late)
     move = low = high = value = float("nan")
     if problem is None:
-        move = float(windows.value[last, place].mean()) - watch.reference
+        move = float(last["value"].mean()) - watch.reference
         error = np.hypot(watch.window_error / np.sqrt(len(last)), watch.reference_error)
         value, low, high = _shares(watch, move, Z_ONE_SIDED * float(error))
     return Spent(
@@ -125,10 +137,20 @@ def _spent(case: MonitorCase, windows: Windows, place: int, watch: Watch) -> Spe
         high=high,
         move=move,
         n_windows=len(last),
-        n_rows=int(windows.rows[last].sum()),
+        n_rows=0 if problem is not None else int(last["rows"].sum()),
         n_blocks=case.plan.window.reference_blocks,
         problem=problem,
     )
+
+
+def of_watch(path: pd.DataFrame, watch: Watch) -> pd.DataFrame:
+    """Return the windows of a path in which a number is known, in their order."""
+    return path[
+        (path["column"] == watch.column)
+        & (path["family"] == watch.family)
+        & (path["category"].astype("str") == watch.category)
+        & path["value"].notna()
+    ]
 
 
 def _shares(watch: Watch, move: float, margin: float) -> tuple[float, float, float]:

@@ -62,7 +62,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     block out of the rows the plan was made of. The interval of a share takes the worse
     limit of move and budget at each end, so that it is wider than its level. A budget
     that one window sees is held against the last window, one that is seen late against
-    the last few.
+    the last few, of earlier runs too.
     """
     monitor = require_plan(case)
     if not any(one.budget for one in monitor.plan.watch):
@@ -71,7 +71,7 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     windows = windows_of(monitor)
     now = window_table(monitor, windows)
     path = path_over_runs(monitor, now)
-    found = most_spent(spent_by_column(monitor, windows))
+    found = most_spent(spent_by_column(monitor, windows, path))
     rows = [_row(one) for one in found]
     left = {one: spending(monitor, one, path) for one in found}
     rows += [speed.row() for speed in left.values() if speed is not None]
@@ -164,7 +164,8 @@ def _notes(
         notes.append(f"Cannot be watched in these rows: {', '.join(lost)}.")
     origin, rows = case.plan.origin, int(windows.rows.sum())
     notes.append(
-        f"{rows:,} new rows in {len(windows.rows):,} windows of about "
+        f"{rows:,} new rows in {len(windows.rows):,} "
+        f"window{'s' * (len(windows.rows) != 1)} of about "
         f"{case.plan.window.rows:,} rows; the plan comes from run {origin.run_id} of "
         f"{origin.case}, its errors from {case.plan.window.reference_blocks:,} blocks."
     )
