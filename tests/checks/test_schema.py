@@ -396,6 +396,20 @@ def test_season_is_no_change_of_unit(shift: float) -> None:
     assert not any("change of unit" in one for one in notes)
 
 
+def test_bills_of_the_same_kind_are_no_change_of_unit() -> None:
+    """A few hundred more are within the spread of bills: nothing says Kelvin."""
+    rng = np.random.default_rng(4)
+    known, later = (
+        with_target(pd.DataFrame({"bill": rng.normal(61_000, 70_000, 2000)}))
+        for _ in range(2)
+    )
+    case = plain_case(features=["bill"], training=known, reference=later, current=later)
+
+    notes = measure("schema", case).notes
+
+    assert not any("change of unit" in one for one in notes)
+
+
 def test_wetter_weather_is_no_change_of_unit() -> None:
     rng = np.random.default_rng(2)
     past, now = (

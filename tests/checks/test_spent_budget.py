@@ -105,6 +105,23 @@ def test_lost_column_without_a_budget_is_not_assessed(tmp_path: Path) -> None:
     assert "Cannot be watched in these rows: carrier." in found.notes
 
 
+@pytest.mark.parametrize(("every", "is_told"), [(200, False), (20, True)])
+def test_values_missing_for_the_first_time_leave_the_verdict_open(
+    tmp_path: Path, every: int, *, is_told: bool
+) -> None:
+    rows = new_rows(7, 19).sort_values("when", ignore_index=True)
+    rows.loc[::every, "wind"] = np.nan
+
+    found = measure(monitored(tmp_path, rows), OPTIONS)
+
+    decided = found.summary[found.summary["metric"] == "budget_spent"]
+    lost = decided[decided["group"] == "wind/missing"]
+    assert len(lost) == is_told
+    if is_told:
+        assert lost["censored"].all()
+        assert "nobody knows what it costs: wind (5.00 %)." in found.notes[-1]
+
+
 BOUND = {
     key: one for key, one in WIND.items() if "budget" not in key and key != "verdict"
 }

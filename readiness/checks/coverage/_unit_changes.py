@@ -82,20 +82,24 @@ def unit_changes(
 
 
 def _change(known: ColumnProfile, one: ColumnProfile, *, is_count: bool) -> str:
-    if not (_has_numbers(known) and _has_numbers(one)):
-        return ""
+    if not (_has_numbers(known) and _has_numbers(one)) or _fits(known, one, 1.0, 0.0):
+        return ""  # what fits unchanged has not changed: 273 is nothing beside 60,000
     for factor, offset, words in CHANGES:
         if is_count and (offset or not max(factor, 1 / factor).is_integer()):
             continue
-        spread, mean = factor * known.std, factor * known.mean + offset
-        fits = abs(one.std - spread) <= SPREAD_ERROR * spread
-        # Where nothing is below 0 the mean has a scale of its own: a few wet days
-        # spread rain as widely as another unit would.
-        room = spread if known.minimum < 0 else min(spread, abs(mean))
-        if fits and abs(one.mean - mean) <= MEAN_ERROR * room:
+        if _fits(known, one, factor, offset):
             means = f"mean {number(known.mean)} in the past, {number(one.mean)} here"
             return f"{words} ({means})"
     return ""
+
+
+def _fits(known: ColumnProfile, one: ColumnProfile, factor: float, at: float) -> bool:
+    spread, mean = factor * known.std, factor * known.mean + at
+    # Where nothing is below 0 the mean has a scale of its own: a few wet days spread
+    # rain as widely as another unit would.
+    room = spread if known.minimum < 0 else min(spread, abs(mean))
+    same_spread = abs(one.std - spread) <= SPREAD_ERROR * spread
+    return bool(same_spread and abs(one.mean - mean) <= MEAN_ERROR * room)
 
 
 def _has_numbers(one: ColumnProfile) -> bool:

@@ -38,6 +38,9 @@ class Windows:
         the rows lack the column.
     problems : mapping of str to Reason
         Watched columns that the rows lack, or hold in another kind.
+    gone : mapping of str to float
+        Of watched columns without any missing value in the review: the share missing
+        in the last window.
     without_time : int
         Rows that no window holds, because their time is missing.
     """
@@ -47,6 +50,7 @@ class Windows:
     blocks: Ints
     value: Floats
     problems: dict[str, Reason]
+    gone: dict[str, float]
     without_time: int
 
 
@@ -84,6 +88,13 @@ def windows_of(case: MonitorCase) -> Windows:
         total = np.bincount(window, np.nan_to_num(part) * known, n)
         with np.errstate(invalid="ignore", divide="ignore"):
             value[:, place] = np.where(count > 0, total / count, np.nan)
+    in_last = weight[kept] * (window == n - 1)
+    whole = {one.column for one in watch if one.family == "missing"} | set(problems)
+    gone = {
+        one: float(np.average(_is_missing(table.column(one))[kept], weights=in_last))
+        for one in dict.fromkeys(one.column for one in watch)
+        if one not in whole
+    }
     first = np.full(n, np.iinfo(np.int64).max)
     np.minimum.at(first, window, when[kept])
     return Windows(
@@ -92,6 +103,7 @@ def windows_of(case: MonitorCase) -> Windows:
         blocks=n_blocks,
         value=value,
         problems=problems,
+        gone=gone,
         without_time=int((~kept).sum()),
     )
 
@@ -142,13 +154,17 @@ def _part(watch: Watch, values: pa.Array) -> Floats:
         found = numbers(values) / (US_PER_DAY if watch.kind == "time" else 1.0)
         found[~np.isfinite(found)] = np.nan
         return found
-    is_missing = np.asarray(values.is_null(nan_is_null=True))
+    is_missing = _is_missing(values)
     if watch.family == "missing":
         return is_missing.astype(np.float64)
     codes, names = encoded(values)
     same = np.array([*(str(one) == watch.category for one in names), False])
     part: Floats = (same[codes] & ~is_missing).astype(np.float64)
     return part
+
+
+def _is_missing(values: pa.Array) -> npt.NDArray[np.bool_]:
+    return np.asarray(values.is_null(nan_is_null=True))
 
 
 def _windows(

@@ -1,5 +1,6 @@
 """M1: how much of each drift budget the newest rows have spent."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMED = 3
+NEW_NULLS = 0.01  # share of a column that had none, as in C0
 
 
 def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one signature for all checks)
@@ -43,7 +45,8 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
         ``budget_spent`` (share of the budget; group: the column, ``column/missing``
         for its missing values) of budgets that the window can see spent, or that are
         spent for certain all the same; without a value where a number moved further
-        than the review could tell the cost of; ``blind_budget_spent`` of the others;
+        than the review could tell the cost of, or more than one value in a hundred is
+        missing of a column that had all; ``blind_budget_spent`` of the others;
         ``days_left`` (days until the budget is spent at the speed seen over all runs
         of this plan; without an end ``censored``, with a lower limit where there is
         one). Tables ``windows``, ``budgets``.
@@ -72,13 +75,18 @@ def measure(case: Case, options: Options) -> Measurement:  # noqa: ARG001 (one s
     now = window_table(monitor, windows)
     path = path_over_runs(monitor, now)
     found = most_spent(spent_by_column(monitor, windows, path))
+    gone = {one: n for one, n in windows.gone.items() if n > NEW_NULLS}
     rows = [_row(one) for one in found]
+    rows += [_lost_row(f"{one}/missing", monitor, windows) for one in gone]
     left = {one: spending(monitor, one, path) for one in found}
     rows += [speed.row() for speed in left.values() if speed is not None]
     return Measurement(
         summary=summary_frame(rows),
         tables={"windows": now, "budgets": _table(found), "path": path},
-        notes=_notes(monitor, found, windows, fastest(left)),
+        notes=(
+            *_notes(monitor, found, windows, fastest(left)),
+            *_gone_notes(gone),
+        ),
     )
 
 
@@ -104,6 +112,31 @@ def _row(one: Spent) -> dict[str, object]:
         censored=one.is_unpriced,
         reason=reason,
     )
+
+
+def _lost_row(group: str, case: MonitorCase, windows: Windows) -> dict[str, object]:
+    """Return the row of values that are missing for the first time: cost unknown."""
+    unknown = Interval(
+        value=float("nan"),
+        ci_low=0.0,
+        ci_high=float("inf"),
+        se=float("nan"),
+        n_rows=int(windows.rows[-1]),
+        n_blocks=case.plan.window.reference_blocks,
+        dependence_factor=float("nan"),
+    )
+    reason = str(Reason.BEYOND_SUPPORT)
+    return summary_row(
+        "budget_spent", group, unknown, "share", censored=True, reason=reason
+    )
+
+
+def _gone_notes(gone: Mapping[str, float]) -> tuple[str, ...]:
+    if not gone:
+        return ()
+    said = [f"{visible(one, 40)} ({number(n, 'share')})" for one, n in gone.items()]
+    why = "never in the review, so that nobody knows what it costs"
+    return (f"Missing in the last window, and {why}: {_few(said)}.",)
 
 
 def _table(found: list[Spent]) -> pd.DataFrame:
