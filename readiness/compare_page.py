@@ -14,6 +14,7 @@ from readiness.compare import (
     value,
 )
 from readiness.identities import differences, shared_tables
+from readiness.limits_since import held_words
 from readiness.pages import render_page
 from readiness.result import Finding, Outcome, Status
 from readiness.verdict_lines import capital
@@ -123,9 +124,8 @@ def _waiver_moved(one: Change) -> bool:
 def _held(one: Finding | None) -> str:
     if one is None or one.limit is None:
         return "no limit"
-    words = [limit_words(one), "required" if one.required else "a caveat"]
-    words += ["waived"] if one.waived else []
-    return f"{', '.join(words)}; set by {one.limit_set_by}"
+    waived = ", waived" if one.waived else ""
+    return f"{held_words(one)}{waived}; set by {one.limit_set_by}"
 
 
 def _assumed(comparison: Comparison) -> str:

@@ -7,6 +7,7 @@ from readiness.attestations import ml_tests
 from readiness.config import CaseFile
 from readiness.identities import other_seeds
 from readiness.last_day import approval_entry
+from readiness.limits_since import limits_since
 from readiness.markup import csv_text
 from readiness.ml_test_score import (
     MEANINGS,
@@ -32,8 +33,9 @@ def documented(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return results with what the case's other runs add to them, and the documents.
 
-    Added are the ML Test Score, the last day of an approval, and what other seeds came
-    to, as part of the stability.
+    Added are the ML Test Score, the last day of an approval, what other seeds came to,
+    as part of the stability, and which limits are not those of the last run, as part of
+    the policy.
 
     Parameters
     ----------
@@ -61,6 +63,7 @@ def documented(
     tables = staging.folder / "tables"
     results = results | {
         "stability": with_other_seeds(results["stability"], results["outcome"], others),
+        "policy": results["policy"] | {"since": limits_since(results, case_folder)},
         "ml_test_score": score_entry(tests),
         "approval": approval_entry(results, ready.file.operation, tables),
     }
