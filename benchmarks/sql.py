@@ -3,8 +3,8 @@
 The flights, drawn again with replacement, as a table of SQLite and of PostgreSQL. Our
 side is what a run does: the query is spooled into a private file and every row of it is
 read from there as Arrow batches. pandas has nothing to keep: it returns a frame. pandas
-reads PostgreSQL through SQLAlchemy and psycopg, which is no dependency of ours: name a
-Python that has them.
+reads PostgreSQL through SQLAlchemy and psycopg, no dependency of ours: it has an
+environment of its own.
 """
 
 import argparse
@@ -213,7 +213,7 @@ def section(n_rows: int, n_rounds: int, python: str) -> str:
             f"through SQLAlchemy, {os.cpu_count()} cores shared with the server and "
             f"with other work, {platform.system()} {platform.machine()}."
         ),
-        "Made by `python benchmarks/sql.py --pandas-python PYTHON`.",
+        "Made by `python benchmarks/sql.py`.",
         "",
         "| database | how | work | CPU | peak | work: ours ÷ theirs |",
         "|---|---|---|---|---|---|",
@@ -237,13 +237,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pandas-python", default=sys.executable)
+    parser.add_argument("--pandas-python", help="default: one of its own, made here")
     parser.add_argument("--side", choices=list(SIDES))
     given = parser.parse_args()
     from page import own_cost, write_section  # noqa: PLC0415 (beside this file)
 
     if given.side is None:
-        text = section(given.rows, given.rounds, given.pandas_python)
+        from compare import make_environment  # noqa: PLC0415 (beside this file)
+
+        python = given.pandas_python or str(make_environment("pandas"))
+        text = section(given.rows, given.rounds, python)
         write_section(TITLE, text)
         print(text)
         return

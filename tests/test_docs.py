@@ -103,3 +103,13 @@ def test_section_names_every_metric(name: str) -> None:
     missing = [one for one in (*limited, *check.metrics) if f"`{one}`" not in text]
 
     assert missing == []
+
+
+def test_make_benchmark_makes_every_table_of_its_page() -> None:
+    page = PAGE.with_name("benchmarks.md").read_text("utf-8")
+    recipe = (
+        (PAGE.parents[1] / "Makefile").read_text("utf-8").partition("\nbenchmark:")[2]
+    )
+    run = set(re.findall(r"benchmarks/(\w+)\.py", recipe.partition("\n\n")[0]))
+
+    assert set(re.findall(r"benchmarks/(\w+)\.py", page)) <= run
