@@ -111,12 +111,10 @@ def clipped(values: Values) -> Values:
 
 def as_text(values: Values) -> Values:
     """Return the values as text, as a file without types has them."""
-    known = values.notna().to_numpy()
-    cells = values.astype(object)
-    texts = [
-        str(one) if there else None for one, there in zip(cells, known, strict=True)
-    ]
-    return pd.Series(texts, index=values.index, dtype="str")
+    codes, known = pd.factorize(values)  # each value once
+    texts = [str(one) for one in np.asarray(known, dtype=object)]
+    cells = np.array([*texts, None], dtype=object)[codes]
+    return pd.Series(cells, index=values.index, dtype="str")
 
 
 def with_decimal_comma(values: Values) -> Values:
@@ -126,7 +124,8 @@ def with_decimal_comma(values: Values) -> Values:
 
 def without_comma(values: Values) -> Values:
     """Return ``12,5`` as 125: what a reader makes of it that skips the comma."""
-    found = [_digits(one) for one in values.astype("float64")]
+    codes, known = pd.factorize(values.astype("float64"))  # each value once
+    found = np.array([*map(_digits, known), np.nan])[codes]
     return pd.Series(found, index=values.index, dtype="float64")
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression
 
 from readiness.case import Case, load_case
 from readiness.checks.explainability._account import turns
-from readiness.checks.explainability._effects import rank_correlation
+from readiness.checks.explainability._effects import _in_words, rank_correlation
 from readiness.checks.explainability.dependence import CHECK
 from readiness.contents import with_contents
 from readiness.errors import NotAssessedError, Reason
@@ -153,6 +153,42 @@ def test_rising_and_falling_columns_are_told_with_their_numbers(
     assert "The larger b, the less it adds (rank correlation " in told
     assert "kind adds +" in told
     assert "In none of the rows explained does it use c." in told
+
+
+def test_cells_of_whole_numbers_are_told_by_the_values_in_them() -> None:
+    # Half-open cells of 0 and 1 would read "up to 0" and "above 0.9".
+    tables = {
+        name: rows_of(seed).assign(flag=lambda one: (one["b"] > 0).astype(int))
+        for seed, name in enumerate(("training", "reference", "current"), 1)
+    }
+    case = case_of(
+        lambda one: 2 * one["flag"] + one["a"], tables=tables, features=["flag", "a"]
+    )
+
+    found = found_of(case)
+
+    effects = found.tables["effects"]
+    cells = effects.loc[effects["column"] == "flag", "cell"]
+    assert sorted(set(cells)) == ["0", "1"]
+    assert " where it is 1." in " ".join(found.notes)
+    assert any("up to" in one for one in effects.loc[effects["column"] == "a", "cell"])
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "words"),
+    [
+        (-np.inf, 0.0, "0"),
+        (0.0, 2.5, "1 to 2"),
+        (2.5, 5.0, "3 to 5"),
+        (5.0, np.inf, "6 to 23"),
+        (22.5, np.inf, "23"),
+        (np.nan, np.nan, "missing"),
+    ],
+)
+def test_cell_of_whole_numbers_in_words(lower: float, upper: float, words: str) -> None:
+    line = {"lower": lower, "upper": upper, "cell": "missing"}
+
+    assert _in_words(line, (0.0, 23.0)) == words
 
 
 def test_column_that_turns_is_not_called_rising() -> None:

@@ -13,6 +13,7 @@ from readiness.checks.coverage._cells import CountCells
 from readiness.checks.coverage._map import map_table
 from readiness.checks.coverage._pattern_report import SMALL_CELL
 from readiness.checks.explainability._explained import Explained
+from readiness.profiles import profile
 from readiness.stats import (
     Clusters,
     Estimate,
@@ -118,8 +119,10 @@ def effect_table(case: Case, support: Support, tables: list[Told]) -> pd.DataFra
     for attribute in support.attributes:
         own = support.cells[support.cells["attribute"] == attribute.name]
         is_private = case.columns[attribute.name].sensitive
+        whole = None if is_private else _whole(case, attribute.name)
         for told in tables:
-            lines += _lines(attribute, own, told, is_private=is_private)
+            part = _lines(attribute, own, told, is_private=is_private)
+            lines += [{**one, "cell": _in_words(one, whole)} for one in part]
     return pd.DataFrame(lines)
 
 
@@ -157,6 +160,26 @@ def _lines(
             }
         )
     return found
+
+
+def _whole(case: Case, name: str) -> tuple[float, float] | None:
+    """Return the least and the largest value of a column of whole numbers."""
+    schema = case.training_or_reference().schema
+    if not pa.types.is_integer(schema.field(name).type):
+        return None
+    known = [profile(case, table)[name] for table in case.tables]
+    return min(one.minimum for one in known), max(one.maximum for one in known)
+
+
+def _in_words(line: dict[str, Any], whole: tuple[float, float] | None) -> str:
+    """Return a cell in words; of whole numbers, with the values that lie in it."""
+    if whole is None or not line["upper"] > line["lower"]:
+        return str(line["cell"])
+    low = max(np.floor(line["lower"]) + 1, whole[0])
+    high = min(np.floor(line["upper"]), whole[1])
+    if low > high:
+        return str(line["cell"])
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
 def cells_of(attribute: Attribute, told: Told) -> Ints:
