@@ -11,6 +11,7 @@ from sklearn.ensemble import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from readiness.boosters import load_booster
 from readiness.case import Case, load_case
 from readiness.checks.stress._decisions import decider_of
 from readiness.checks.stress._noise import flip_interval, noise_of, placed
@@ -438,6 +439,23 @@ def test_split_points_are_read_through_a_scaler_and_from_a_forest() -> None:
     moves = moves_of(case, rows, ())
     assert moves[0].by_splits
     assert len(moves[0].values) == len(splits) + 1
+
+
+def test_zero_is_told_as_zero_where_a_model_splits_just_above_it() -> None:
+    # LightGBM's own threshold for zero; a change "to 5e-36" is not one people make.
+    rows = gaussian(400).assign(a=lambda one: np.maximum(one["a"], 0.0))
+    lightgbm = pytest.importorskip("lightgbm", reason="the extra lightgbm")
+    fitted = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1)
+    fitted.fit(rows[["a"]], rows["a"] > 0)
+    text = fitted.booster_.model_to_string().encode()
+    model = load_booster(text, "lightgbm")
+    case = plain_case(features=["a"], model=model, reference=rows[["a", "y"]])
+
+    (move,) = moves_of(case, rows[["a"]], ())
+
+    assert move.by_splits
+    assert 0.0 in move.values
+    assert not np.any((move.values > 0) & (move.values < 1e-6))
 
 
 def test_immutable_features_stay_and_unknown_ones_are_an_error() -> None:

@@ -17,6 +17,7 @@ from readiness.stats import Floats, Ints
 
 PLAUSIBLE = (0.01, 0.99)  # quantiles of the values a feature may be given
 N_STEPS = 21  # of features whose split points are not known
+LEAST = 1e-30  # LightGBM splits at 1e-35, between zero and what is above it
 N_ENCODED = 500  # rows that show how a feature is encoded
 AFFINE = 1e-9  # relative to the spread of the encoded column
 
@@ -86,6 +87,7 @@ def _candidates(frame: pd.DataFrame, column: Column, splits: Floats | None) -> F
     inside = splits[(splits > low) & (splits < high)]
     edges = np.concatenate([[low], inside, [high]])
     middles: Floats = (edges[:-1] + edges[1:]) / 2
+    middles[np.abs(middles) < LEAST] = 0.0
     return middles
 
 
