@@ -202,7 +202,7 @@ def test_extra_columns_are_no_features() -> None:
 
     assert case.features == ("a", "b")
     assert (
-        "reference: 1 columns are beyond the model's features, and not used: extra."
+        "reference: 1 column is beyond the model's features, and not used: extra."
     ) in notes
 
 

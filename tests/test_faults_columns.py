@@ -397,7 +397,8 @@ def test_dates_in_several_formats_are_not_assessed() -> None:
     assert reasons(measure("value_ranges", case)) == {"odd": "MIXED_TYPES"}
     assert reasons(measure("unseen_categories", case)) == {"odd": "MIXED_TYPES"}
     assert (
-        "training: 1 columns are dates written in several formats, and taken for text: "
+        "training: 1 column holds dates written in several formats, and is taken for "
+        "text: "
         "odd."
     ) in measure("schema", case).notes
     assert reasons(measure("value_ranges", _case(one_format, one_format))) == {}
@@ -532,7 +533,8 @@ def test_loss_of_digits_is_noted(cells: list[object], is_noted: bool) -> None:  
     """F102."""
     notes = measure("schema", _case(cells, cells)).notes
 
-    wanted = "training: 1 columns are numbers of more than 15 digits, and rounded: odd."
+    held = "1 column holds numbers of more than 15 digits, and is rounded"
+    wanted = f"training: {held}: odd."
     assert (wanted in notes) is is_noted
 
 

@@ -141,7 +141,7 @@ def test_id_like_column_is_flagged() -> None:
     assert integrity["id_like"][integrity["id_like"]].index.tolist() == [
         ("port", "training")
     ]
-    assert "training: 1 columns are like an id: port." in measurement.notes
+    assert "training: 1 column is like an id: port." in measurement.notes
 
 
 @pytest.mark.parametrize(

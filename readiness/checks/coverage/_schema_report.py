@@ -155,23 +155,31 @@ def _reasons(rows: Mapping[Any, int]) -> str:
     )
 
 
+def _columns(n: int, what: str) -> str:
+    """Return how many columns are something; of one, in the singular."""
+    if n > 1:
+        return f"{n:,} columns {what}"
+    singular = {"are": "is", "hold": "holds"}
+    return " ".join(["1 column", *(singular.get(one, one) for one in what.split(" "))])
+
+
 def _flags(case: Case, table: str, found: Sequence[ColumnProfile]) -> list[str]:
     """Return what is no violation but worth knowing of one table."""
     extra = set(case.table(table).schema.names) - set(case.features)
     extra -= role_columns(case.file)
     named = {
-        "constant": [one.name for one in found if one.is_constant],
-        "like an id": [one.name for one in found if _is_id_like(one)],
-        "dates written in several formats, and taken for text": [
+        "are constant": [one.name for one in found if one.is_constant],
+        "are like an id": [one.name for one in found if _is_id_like(one)],
+        "hold dates written in several formats, and are taken for text": [
             one.name for one in found if has_several_formats(one.categories)
         ],
-        f"numbers of more than {DIGITS} digits, and rounded": [
+        f"hold numbers of more than {DIGITS} digits, and are rounded": [
             one.name for one in found if _is_rounded(case, table, one)
         ],
-        "beyond the model's features, and not used": sorted(extra),
+        "are beyond the model's features, and not used": sorted(extra),
     }
     said = [
-        f"{table}: {len(names):,} columns are {what}: {_listed(names)}."
+        f"{table}: {_columns(len(names), what)}: {_listed(names)}."
         for what, names in named.items()
         if names
     ]
