@@ -233,17 +233,35 @@ def read_policy(path: Path) -> PolicyFile:
     return read_toml(path, PolicyFile, PolicyError, "policy file")
 
 
+def no_file(path: Path) -> str:
+    """Return what stands at a path instead of a file; nothing where that is in order.
+
+    Reading from a pipe waits for whoever writes: a schedule would wait for ever.
+    """
+    if path.is_dir():
+        return "a folder"
+    return "" if path.is_file() or not path.exists() else "a pipe or a device"
+
+
 def read_toml(path: Path, model: type[M], error: type[ReadinessError], kind: str) -> M:
     """Return a TOML file as a model, raising `error` as `read_case` does.
 
     The messages call the file by `kind`.
     """
+    reason = Reason.INPUT if error is CaseError else None
+    wrong = no_file(path)
+    if wrong:
+        msg = f"The {kind} {path.name!r} is {wrong}; name the file itself."
+        raise error(msg, reason)
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
     except OSError as cause:
-        msg = f"The {kind} {path.name!r} cannot be read: {cause.strerror}."
-        raise error(msg, Reason.INPUT if error is CaseError else None) from cause
+        msg = (
+            f"The {kind} {path.name!r} cannot be read: {cause.strerror}. Correct the "
+            "path."
+        )
+        raise error(msg, reason) from cause
     if len(raw) > MAX_FILE_BYTES or not raw.strip():
         msg = f"The {kind} {path.name!r} must hold 1 to {MAX_FILE_BYTES} bytes."
         raise error(msg)

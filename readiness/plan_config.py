@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from readiness.config import Kind, Name, Number, Sha256, Task, Tier, read_toml
+from readiness.config import (
+    Kind,
+    Name,
+    Number,
+    Sha256,
+    Task,
+    Tier,
+    no_file,
+    read_toml,
+)
 from readiness.errors import CaseError
 from readiness.source_config import Strict, TableSource, Text
 
@@ -102,6 +111,8 @@ class PlanFile(Strict):
 
 def is_plan(path: Path) -> bool:
     """Return whether a TOML file says that it is a monitoring plan."""
+    if no_file(path):
+        return False
     try:
         with path.open(encoding="utf-8") as stream:
             return any(line.strip() == 'kind = "monitor"' for line in stream)

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,11 +91,15 @@ def declared(case_file: CaseFile, metric: str, *, higher_is_better: bool) -> Dec
 
 
 def find_policy(base: Path, policy_file: str | Path) -> Path | None:
-    """Return the policy's path: the one named, the one beside the case, or None."""
+    """Return the policy's path: the one named, the one beside the case, or None.
+
+    Whatever stands beside the case under that name is the policy, a link that leads
+    nowhere too: reading it says what is wrong, where skipping it would weaken limits.
+    """
     if policy_file:
         return Path(policy_file)
     beside = base / "policy.toml"
-    return beside if beside.is_file() else None
+    return beside if os.path.lexists(beside) else None
 
 
 def load_policy(

@@ -17,6 +17,7 @@ from readiness.notebooks import Notebook, find_notebooks, monitor_notebook
 from readiness.plan_config import is_plan, read_plan
 from readiness.policy import (
     declared,
+    find_policy,
     limits_in_force,
     load_policy,
     require_a_required_limit,
@@ -97,7 +98,7 @@ def look_over(case: Path, options: Options) -> Ready:
     case = case.absolute()
     _check_options(options)
     file, notebooks = _asked(case, options)
-    policy_path = options.policy or _beside(case)
+    policy_path = find_policy(case.parent, options.policy or "")
     metric = _metric(file)
     policy = _check_policy(case, file, policy_path, metric)
     inputs = _inputs(case, file, policy_path, notebooks, options.current)
@@ -186,11 +187,6 @@ def _check_options(options: Options) -> None:
         wrong = f"--seed must fit in 32 bits; it is {options.seed}."
     if wrong:
         raise RunError(wrong, Reason.USAGE)
-
-
-def _beside(case: Path) -> Path | None:
-    path = case.parent / "policy.toml"
-    return path if path.is_file() else None
 
 
 def _metric(file: CaseFile) -> Metric:

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 from readiness.boosters import booster_kind, load_booster
+from readiness.config import no_file
 from readiness.errors import CaseError, InputError, ModelError, Reason
 
 # What fitted estimators of scikit-learn hold that skops does not trust by itself yet:
@@ -123,8 +124,9 @@ def _opened(content: bytes, source: str) -> tuple[Any, str]:
 
 def _read_bytes(source: str, base: Path, what: str) -> bytes:
     path = base / source
-    if path.is_dir():
-        msg = f"The {what} {source!r} is a folder; name one file."
+    wrong = no_file(path)
+    if wrong:
+        msg = f"The {what} {source!r} is {wrong}; name one file."
         raise InputError(msg)
     try:
         return path.read_bytes()

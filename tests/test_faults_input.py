@@ -248,25 +248,76 @@ def test_bad_input_is_told_in_one_line_before_anything_runs(
 
 
 @pytest.mark.parametrize(
-    "file",
+    ("option", "reason"),
     [
-        pytest.param("case.toml", id="F045-case"),
-        pytest.param("policy.toml", id="F053-missing"),
+        pytest.param("case", "INPUT", id="F045-case"),
+        pytest.param("--policy", "POLICY", id="F053-missing"),
+        pytest.param("--current", "INPUT", id="F045-current"),
     ],
 )
 def test_missing_file_named_on_the_command_line(
-    file: str, case: Path, capsys: pytest.CaptureFixture[str]
+    option: str, reason: str, case: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = case.parents[1] / "out"
-    named = {"case.toml": case, "policy.toml": case.parent / "policy.toml"}
-    named[file] = case.parent / f"no-{file}"
+    absent = case.parent / "no-such-file"
+    named = [absent] if option == "case" else [case, option, absent]
 
-    arguments = ["run", named["case.toml"], "--policy", named["policy.toml"]]
-    command = called(capsys, *arguments, "--out", out)
-    ended = observed(command, out, case.parent)
+    command = called(capsys, "run", *named, "--out", out)
+    ended = observed(command, out, case.parent, new_rows=0)
 
-    assert ended.code == 3
-    assert f"no-{file}" in ended.stderr or file == "policy.toml"
+    assert (ended.code, ended.reason) == (3, reason)
+    assert "no-such-file" in ended.stderr
+    assert not out.exists()
+
+
+@pytest.mark.timeout(60)  # a pipe that is opened waits for ever
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        pytest.param("case.toml", "INPUT", id="F052-case"),
+        pytest.param("policy.toml", "POLICY", id="F052-policy"),
+        pytest.param("score.py", "INPUT", id="F052-model"),
+        pytest.param("reference.parquet", "INPUT", id="F052-table"),
+    ],
+)
+def test_pipe_in_place_of_a_file_is_refused_at_once(
+    file: str, reason: str, case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = case.parents[1] / "out"
+    (case.parent / file).unlink(missing_ok=True)
+    os.mkfifo(case.parent / file)
+
+    code, stdout, stderr = reviewing(capsys, case, out)()
+
+    assert (code, stdout) == (3, "")
+    assert stderr.startswith(f"error: {reason}: ")
+    assert file in stderr
+    assert not out.exists()
+
+
+def test_policy_that_leads_nowhere_is_not_skipped(
+    case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F053: limits would be weakened unseen."""
+    (case.parent / "policy.toml").symlink_to(case.parent / "moved-away.toml")
+
+    code, _, stderr = reviewing(capsys, case, case.parents[1] / "out")()
+
+    assert code == 3
+    assert stderr.startswith("error: POLICY: The policy file 'policy.toml' cannot be")
+
+
+@pytest.mark.parametrize("option", ["case", "--policy"])
+def test_folder_in_place_of_a_file_says_to_name_the_file(
+    option: str, case: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """F045."""
+    named = [case.parent] if option == "case" else [case, option, case.parent]
+
+    code, _, stderr = called(capsys, "run", *named)()
+
+    assert code == 3
+    assert "is a folder; name the file itself." in stderr
 
 
 @pytest.mark.parametrize(
@@ -282,13 +333,13 @@ def test_missing_file_named_on_the_command_line(
         pytest.param(
             lambda folder: set_model(folder, "def score(frame):\n    return 1 / 0"),
             "MODEL_SCORES",
-            "",
+            "ZeroDivisionError",
             id="F123",
         ),
         pytest.param(
             lambda folder: set_model(folder, SCORE.format(scale="np.nan")),
             "MODEL_SCORES",
-            "",
+            "600 of 600 are NaN",
             id="F120",
         ),
         pytest.param(
