@@ -148,7 +148,9 @@ def _applies(limit: Limit, row: Mapping[Any, Any]) -> bool:
 
 def _held_against(row: Mapping[Any, Any], one: LimitInForce) -> Finding:
     if math.isnan(one.bound):
-        return _finding(row, one, Status.NOT_ASSESSED, Reason.NO_ACCEPTABLE)
+        is_plan = one.declared_as.startswith("operation.")
+        reason = Reason.NOT_DECLARED if is_plan else Reason.NO_ACCEPTABLE
+        return _finding(row, one, Status.NOT_ASSESSED, reason)
     n_blocks = _number(row, "n_blocks")
     is_known = _number(row, "value") is not None or row.get("censored") is True
     if is_known and n_blocks is not None and n_blocks < MIN_BLOCKS:

@@ -66,12 +66,16 @@ class Declared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitInForce:
-    """One limit with its number resolved; NaN when the case declares none."""
+    """One limit with its number resolved; NaN when the case declares none.
+
+    ``declared_as`` is the key of the case file that gives the number, or empty.
+    """
 
     limit: Limit
     bound: float
     required: bool
     set_by: str
+    declared_as: str = ""
 
 
 def declared(case_file: CaseFile, metric: str, *, higher_is_better: bool) -> Declared:
@@ -204,12 +208,14 @@ def _resolve(limit: Limit, tier: str, case: Declared) -> LimitInForce:
         set_by = "case file"
     else:
         bound, set_by = float(limit.limit), "readiness"
+    is_declared = isinstance(limit.limit, str)
     metric = limit.metric.replace("case:metric", case.metric)
     return LimitInForce(
         limit=replace(limit, metric=metric, side=side, limit=bound),
         bound=bound,
         required=tier in limit.required_in,
         set_by=set_by,
+        declared_as=str(limit.limit).removeprefix("case:") if is_declared else "",
     )
 
 

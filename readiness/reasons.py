@@ -90,6 +90,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "The case declares no acceptable value.",
         "Declare the worst acceptable value in the case file.",
     ),
+    Reason.NOT_DECLARED: (
+        "The case does not declare what this number is held against.",
+        "Declare it under [operation] in the case file.",
+    ),
     Reason.NO_PROBABILITIES: (
         "The model gives classes, not probabilities.",
         "Provide a model that gives probabilities.",

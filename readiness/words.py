@@ -147,6 +147,17 @@ METRICS = {
     "interval_coverage": "outcomes inside their prediction interval",
 }
 
+# Each window of the past is one observation of these.
+BY_WINDOW = frozenset(
+    {
+        "past_alarm_share",
+        "estimate_error",
+        "baseline_error",
+        "error_ratio",
+        "estimate_bias",
+    }
+)
+
 _REQUESTS = {"1": "requests of one row", "100": "requests of 100 rows"}
 # What a group stands for, by the first word of its metric.
 GROUPS = {
@@ -264,7 +275,7 @@ def rows_words(finding: Finding, blocks: str = "blocks") -> str:
         return "no rows"
     words = f"{finding.n_rows:,} row{'s' * (finding.n_rows > 1)}"
     if finding.n_blocks is not None and finding.n_blocks != finding.n_rows:
-        words += f" in {finding.n_blocks:,} {blocks}"
+        words += f" in {finding.n_blocks:,} {_counted(finding, blocks)}"
     return words
 
 
@@ -275,8 +286,13 @@ def settle_words(finding: Finding, blocks: str = "blocks") -> str:
     words = f"{finding.rows_needed:,} more rows"
     needed = finding.blocks_needed
     if needed is not None and finding.n_blocks != finding.n_rows:
-        words += f", {needed:,} more {blocks},"
+        words += f", {needed:,} more {_counted(finding, blocks)},"
     return f"{words} would probably settle it."
+
+
+def _counted(finding: Finding, blocks: str) -> str:
+    """Return what a finding counts: windows of time, or the blocks of the case."""
+    return "windows" if finding.metric in BY_WINDOW else blocks
 
 
 def block_word(block: str | None) -> str:

@@ -249,6 +249,23 @@ def test_undeclared_acceptable_value_is_not_assessed() -> None:
     assert finding.limit is None
 
 
+def test_undeclared_plan_is_no_undeclared_acceptable_value() -> None:
+    limit = Limit(
+        metric="false_alarms",
+        side="at_most",
+        limit="case:operation.false_alarms_per_month",
+        required_in=(),
+        reason="As promised.",
+    )
+    undeclared = Declared(metric="accuracy", higher_is_better=True, values={})
+    measured = {**row(0.95, 0.94, 0.96), "metric": "false_alarms"}
+
+    found = findings_of(measured, check=check_with(limit), declared=undeclared)[0]
+
+    assert found.status is Status.NOT_ASSESSED
+    assert found.reason == Reason.NOT_DECLARED
+
+
 @pytest.mark.parametrize(
     ("higher_is_better", "side", "status"),
     [(True, "at_least", Status.PASS), (False, "at_most", Status.FAIL)],

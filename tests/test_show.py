@@ -305,6 +305,13 @@ def test_censored_value_is_beyond_what_the_data_can_tell() -> None:
     assert "beyond what the data can tell above 1.00 SD" in shown
 
 
+def test_windows_of_the_past_are_not_called_days() -> None:
+    """Each window is one observation of a back-test, however many days it has."""
+    one = with_finding(metric="error_ratio", n_rows=6000, n_blocks=12)
+
+    assert "6,000 rows in 12 windows" in plain(status_html(one, blocks="days"))
+
+
 def test_budget_is_shown_in_its_own_unit_with_its_direction() -> None:
     shown = plain(
         status_html(with_finding(unit="SD", value_in_unit=6.2, direction="up"))
