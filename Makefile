@@ -24,7 +24,7 @@ endif
 APT := $(shell command -v apt-get 2>/dev/null)
 CHROMIUM := $(shell command -v chromium chromium-browser google-chrome 2>/dev/null | head -1)
 
-.PHONY: help setup browser database lint types test slow demo integration integration-airflow integration-jupyter lock benchmark oldest newest wheel image clean
+.PHONY: help setup browser database lint types test slow demo integration integration-airflow integration-jupyter lock benchmark oldest newest sbom wheel image clean
 
 help:
 	@echo "make demo       review the flights case and print where the verdict is"
@@ -36,6 +36,7 @@ help:
 	@echo "make lock       resolve the dependencies anew"
 	@echo "make oldest     test with the oldest dependencies; newest: with today's,"
 	@echo "                on the newest Python at hand"
+	@echo "make sbom       list the locked packages with their hashes (CycloneDX)"
 	@echo "make benchmark  measure again every table of docs/benchmarks.md"
 
 # The further environments of CI are installed by uv, in seconds where pip takes minutes.
@@ -190,6 +191,18 @@ newest:
 .PHONY: newest-install
 newest-install:
 	$(INSTALL) --upgrade --editable ".[cluster,demo,lab,lightgbm,sql,test,xgboost]"
+
+# What the locked installation consists of, with hashes: CycloneDX, for a release.
+$(TOOLS)/bin/cyclonedx-py:
+	test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check cyclonedx-bom==7.5.0
+
+sbom: $(TOOLS)/bin/cyclonedx-py
+	@mkdir -p dist
+	$(TOOLS)/bin/python -W ignore $(TOOLS)/bin/cyclonedx-py requirements \
+	  --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --index-url https://pypi.org/simple -o dist/sbom.cdx.json requirements.lock
+	@echo dist/sbom.cdx.json
 
 wheel: $(VENV)/dev.stamp
 	$(BUILD) dist .
