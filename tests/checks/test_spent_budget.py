@@ -88,6 +88,24 @@ def test_blind_budget_that_is_spent_beyond_doubt_decides(tmp_path: Path) -> None
     assert "blind to" not in " ".join(found.notes)
 
 
+def test_blind_budget_decides_only_where_an_alarm_shows_it(tmp_path: Path) -> None:
+    """Many small budgets would be spent by chance more often than was promised."""
+    rows = new_rows(7, 20)
+    rows["wind"] += 10.55 - rows["wind"].mean()
+    small = {"budget": 0.1, "budget_low": 0.05, "budget_high": 0.12}
+    watch = {**WIND, **small, "verdict": "blind"}
+
+    shares = [
+        measure(monitored(tmp_path, rows, {**watch, "alarm_move": level}), OPTIONS)
+        for level in (0.6, 0.5)
+    ]
+
+    quiet, alarmed = (set(one.summary["metric"]) for one in shares)
+    assert row(shares[0], "blind_budget_spent", "wind")["ci_low"] > 1
+    assert "budget_spent" not in quiet
+    assert "blind_budget_spent" not in alarmed
+
+
 def test_lost_column_of_a_blind_budget_is_not_assessed(tmp_path: Path) -> None:
     rows = new_rows(21, 5).drop(columns="gust")
 

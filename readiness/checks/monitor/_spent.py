@@ -29,6 +29,8 @@ class Spent:
         could tell the cost of.
     move : float
         In the unit of the budget, positive upwards.
+    alarmed : bool
+        Whether a window it rests on is further off than chance explains.
     n_windows, n_rows, n_blocks : int
         Windows it rests on, their rows, and the blocks its errors come from.
     problem : Reason or None
@@ -40,6 +42,7 @@ class Spent:
     low: float
     high: float
     move: float
+    alarmed: bool
     n_windows: int
     n_rows: int
     n_blocks: int
@@ -60,9 +63,11 @@ class Spent:
         """Whether the verdict rests on it.
 
         What the window is blind to goes unseen at the budget itself; a move that is
-        beyond it all the same, or a lost column, is no less harmful for that.
+        beyond it all the same, or a lost column, is no less harmful for that. Only an
+        alarm can show it, so that chance does no more often than was promised.
         """
-        return not self.is_blind or self.problem is not None or self.low > 1
+        is_sure = self.alarmed and self.low > 1
+        return not self.is_blind or self.problem is not None or is_sure
 
     @property
     def is_unpriced(self) -> bool:
@@ -96,14 +101,15 @@ def spent_by_column(
     `path` holds the windows of this run and of those before it (`path_over_runs`): a
     budget that is seen late needs several of them, however few rows come at a time.
 
-    A number without a budget is there only when it cannot be watched, or has moved
-    for certain beyond `budget_low`: no farther does the review know that a move costs
-    less than is tolerated.
+    A number without a budget is there only when it cannot be watched, or alarms and
+    has moved for certain beyond `budget_low`: no farther does the review know that a
+    move costs less than is tolerated.
     """
     found: dict[tuple[str, bool], Spent] = {}
     for place, watch in enumerate(case.plan.watch):
         one = _spent(case, windows, path, place)
-        if watch.budget is None and one.problem is None and not np.isnan(one.value):
+        is_priced = not (one.alarmed and np.isnan(one.value))
+        if watch.budget is None and one.problem is None and is_priced:
             continue
         key = (watch.column, watch.family == "missing")
         known = found.get(key)
@@ -136,6 +142,7 @@ def _spent(
         low=low,
         high=high,
         move=move,
+        alarmed=bool((abs(last["value"] - watch.reference) > watch.alarm_move).any()),
         n_windows=len(last),
         n_rows=0 if problem is not None else int(last["rows"].sum()),
         n_blocks=case.plan.window.reference_blocks,
