@@ -261,6 +261,20 @@ def test_budget_seen_late_is_held_against_windows_of_earlier_runs(
     assert share["n_rows"] == 2100
 
 
+def test_storm_of_last_week_does_not_leave_this_week_open(tmp_path: Path) -> None:
+    bound = {**BOUND, "budget_low": 2.0, "direction": ""}
+    storm = measure(
+        monitored(tmp_path, new_rows(7, 21, wind=18.0), GUST, bound), OPTIONS
+    )
+    run = publish(storm, tmp_path / "run")
+    calm = new_rows(7, 22, start="2026-12-08")
+
+    found = measure(monitored(tmp_path, calm, GUST, bound, earlier=(run,)), OPTIONS)
+
+    assert "budget_spent" in set(storm.summary["metric"])
+    assert "budget_spent" not in set(found.summary["metric"])
+
+
 def test_rows_of_last_month_are_not_judged_by_later_ones(tmp_path: Path) -> None:
     watch = {**WIND, "verdict": "late"}
     later = measure(monitored(tmp_path, new_rows(7, 1, wind=12.0), watch), OPTIONS)

@@ -122,7 +122,8 @@ def _spent(
     case: MonitorCase, windows: Windows, path: pd.DataFrame, place: int
 ) -> Spent:
     watch = case.plan.watch[place]
-    late = case.plan.window.late_windows if watch.verdict != "covered" else 1
+    needs_several = watch.verdict in ("late", "blind")
+    late = case.plan.window.late_windows if needs_several else 1
     problem = windows.problems.get(watch.column)
     if problem is None and not np.isfinite(windows.value[:, place]).any():
         problem = Reason.ALL_NULL
