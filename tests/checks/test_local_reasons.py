@@ -12,6 +12,7 @@ from readiness.checks.explainability._traces import (
     NEAREST,
     TYPICAL,
     WORST,
+    chosen_rows,
     reasons_changed,
     top_reasons,
 )
@@ -138,6 +139,25 @@ def test_worst_errors_are_the_largest_of_the_whole_table() -> None:
     errors = (rows["late"] - rows["x"]).abs()
     worst = table.loc[table["why"] == WORST, "row"].unique().tolist()
     assert worst == errors.sort_values(ascending=False).index[:3].tolist()
+
+
+def test_copies_of_a_row_are_told_once() -> None:
+    # The same booking entered six times is one error to explain, not six.
+    rows = rows_with()
+    errors = (rows["late"] - rows["x"]).abs().sort_values(ascending=False)
+    copies = rows.loc[[errors.index[0]] * 5]
+    file = case_file("regression", model={"features": FEATURES}, data={"entity": None})
+    case = load_case(
+        file,
+        frames={"reference": pd.concat([rows, copies], ignore_index=True)},
+        model=linear(1.0, 0.0, 0.0, 0.0),
+    )
+
+    found = chosen_rows(case, 3, seed=7)
+
+    worst = [one.row for one in found if one.why == WORST]
+    assert worst[1:] == errors.index[1:3].tolist()
+    assert worst[0] in {errors.index[0], *range(len(rows), len(rows) + 5)}
 
 
 def test_nearest_and_typical_rows_are_told(binary: tuple[Case, Measurement]) -> None:

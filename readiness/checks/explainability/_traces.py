@@ -22,6 +22,7 @@ TABLE = "reference"
 HIDDEN = "not shown (sensitive)"
 WORST, NEAREST, TYPICAL = "worst error", "nearest another decision", "typical of"
 N_VALUES = 3  # of a declared group
+COPIES = 20  # rows looked through for each that is told
 ROUNDING = 1e-9  # of the largest attribution of a row: smaller ones are none
 START, OTHERS, OUTPUT = "start", "all others", "output"
 
@@ -49,7 +50,7 @@ def margins(case: Case, y_score: Floats) -> Floats | None:
 
 
 def chosen_rows(case: Case, n_each: int, seed: int) -> list[Chosen]:
-    """Return rows of the reference that are worth telling, each once.
+    """Return rows of the reference that are worth telling, rows alike once.
 
     Parameters
     ----------
@@ -79,16 +80,24 @@ def _worst(case: Case, n_each: int, seed: int) -> Iterator[Chosen]:
         return
     rows = _ordered(scores(case, TABLE), seed)
     loss = loss_of_scores(case, rows).values
-    for place in np.argsort(-loss, kind="stable")[:n_each]:
-        yield Chosen(WORST, int(rows.row[place]))
+    first = rows.row[np.argsort(-loss, kind="stable")]
+    yield from (Chosen(WORST, row) for row in _unlike(case, first, n_each))
 
 
 def _nearest(case: Case, every: Scores, n_each: int) -> Iterator[Chosen]:
     far = margins(case, every.y_score)
     if far is None:
         return
-    for place in np.argsort(np.abs(far), kind="stable")[:n_each]:
-        yield Chosen(NEAREST, int(every.row[place]))
+    first = every.row[np.argsort(np.abs(far), kind="stable")]
+    yield from (Chosen(NEAREST, row) for row in _unlike(case, first, n_each))
+
+
+def _unlike(case: Case, rows: Ints, n_each: int) -> Iterator[int]:
+    """Yield the first rows that differ in some feature: copies have one story."""
+    looked = rows[: n_each * COPIES]
+    frame = case.table(TABLE).take(looked, case.features)
+    kept = looked[~frame.duplicated().to_numpy()]
+    yield from (int(row) for row in kept[:n_each])
 
 
 def _typical(case: Case, every: Scores) -> Iterator[Chosen]:
