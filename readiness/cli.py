@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 EXIT_SIGNAL = 128  # plus the number of the signal
 TRACEBACK_VARIABLE = "READINESS_TRACEBACK"
+EXIT_CODES = (
+    "Leaves with 0 for PASS, 1 for FAIL or an overdue condition beside a pass, 2 for "
+    "INCOMPLETE, 3 for ERROR, 130 or 143 when stopped."
+)
 
 
 @click.group()
@@ -59,7 +63,7 @@ def init(**values: object) -> int:
     return 0
 
 
-@commands.command()
+@commands.command(epilog=EXIT_CODES)
 @click.argument("case", type=ANY_PATH)
 @click.option("--policy", type=ANY_PATH, help="Default: policy.toml beside the case.")
 @click.option("--out", type=ANY_PATH, default="runs", show_default=True)

@@ -48,7 +48,10 @@ def sign(
     return code
 
 
-@click.command()
+@click.command(
+    epilog="With --gate it leaves with 1 where it got worse or a condition is overdue, "
+    "2 where an answer was lost, 3 for a run that is not what was published; else 0."
+)
 @click.argument("before", type=ANY_PATH)
 @click.argument("after", type=ANY_PATH)
 @click.option("--out", type=ANY_PATH, help="Write the comparison as a page.")
@@ -92,7 +95,8 @@ def history(
     if keep is not None:
         from readiness import retention  # noqa: PLC0415 (brings pages)
 
-        click.echo("\n".join(retention.keep_newest(folder, case_name, keep)), err=True)
+        for line in retention.keep_newest(folder, case_name, keep):
+            click.echo(line, err=True)
     for row in index.listed(folder, case_name):
         outcome = f"{row.outcome} {row.reason}" if row.reason else row.outcome
         fields = (row.run_id, row.case_name, row.status, outcome, row.headline)

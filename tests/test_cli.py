@@ -7,7 +7,7 @@ import pytest
 from readiness import __version__, announce, cli, starter
 from readiness.cli import main
 from readiness.history import FILE, Run, add_runs
-from readiness.result import Outcome
+from readiness.result import EXIT_CODES, Outcome
 from readiness.run_summary import RunSummary
 from tests.commands import called, in_process
 from tests.meetings import condition_on, publish_run
@@ -43,6 +43,15 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     for command in ("demo", "init", "run", "history", "verify", "lab"):
         assert f"\n  {command} " in stdout
+
+
+def test_help_of_run_says_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    _, stdout, _ = called(capsys, "run", "--help")()
+
+    told = " ".join(stdout.split()).rpartition("Leaves with")[2]
+    for outcome, code in EXIT_CODES.items():
+        assert f"{code} for" in told
+        assert outcome in told
 
 
 @pytest.mark.parametrize(
