@@ -29,7 +29,7 @@ _NUMBERS = (
 )
 _KEPT = (
     *("metric", "group", "unit", "n_rows", "n_blocks", "direction", "censored"),
-    *("reason", *_NUMBERS),
+    *("reason", "own_unit", *_NUMBERS),
 )
 
 
@@ -263,6 +263,7 @@ def _finding(
         **{name: _number(row, name) for name in _NUMBERS},
         n_rows=int(_number(row, "n_rows") or 0),
         n_blocks=None if n_blocks is None else int(n_blocks),
+        own_unit=_text(row, "own_unit") or "",
         direction=_text(row, "direction"),
         censored=row.get("censored") is True,
         side=one.limit.side if one else None,

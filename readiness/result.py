@@ -22,6 +22,7 @@ EXTRA_COLUMNS = (
     "value_in_unit",  # a budget in the feature's own unit
     "ci_low_in_unit",
     "ci_high_in_unit",
+    "own_unit",  # that unit, as declared; empty where it is not
     "direction",  # which direction a budget was spent in: "up" or "down"
     "censored",  # True: beyond what the data can tell; value is then NaN
     "reason",  # a Reason where value is NaN
@@ -221,6 +222,7 @@ class Finding:
     waived: bool
     rows_needed: int | None
     blocks_needed: int | None
+    own_unit: str = ""  # runs of older versions have none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -249,7 +249,8 @@ def value_words(finding: Finding) -> str:
         return "none"
     words = number(finding.value, finding.unit, beside=finding.limit)
     if finding.value_in_unit is not None:
-        words += f" ({number(finding.value_in_unit)} in its own unit)"
+        own = number(finding.value_in_unit, finding.own_unit)
+        words += f" ({own})" if finding.own_unit else f" ({own} in its own unit)"
     return f"{words}, {visible(finding.direction)}" if finding.direction else words
 
 

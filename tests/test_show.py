@@ -313,11 +313,13 @@ def test_windows_of_the_past_are_not_called_days() -> None:
 
 
 def test_budget_is_shown_in_its_own_unit_with_its_direction() -> None:
-    shown = plain(
-        status_html(with_finding(unit="SD", value_in_unit=6.2, direction="up"))
-    )
+    moved = {"unit": "SD", "value_in_unit": 6.2, "direction": "up"}
 
-    assert "0.830 SD (6.20 in its own unit), up" in shown
+    shown = plain(status_html(with_finding(**moved, own_unit="°F")))
+    undeclared = plain(status_html(with_finding(**moved)))
+
+    assert "0.830 SD (6.20 °F), up" in shown
+    assert "0.830 SD (6.20 in its own unit), up" in undeclared
 
 
 @pytest.mark.parametrize(

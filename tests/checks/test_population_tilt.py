@@ -98,6 +98,7 @@ def test_loss_budget_of_a_line_that_is_off(measured: Measurement) -> None:
     assert 0.25 < found["value"] < 0.6
     assert found["unit"] == "SD"
     assert found["value_in_unit"] == pytest.approx(found["value"], rel=0.15)
+    assert found["own_unit"] == "mm"
     assert (found["n_rows"], found["n_blocks"]) == (5000, 250)
 
 

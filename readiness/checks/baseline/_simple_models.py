@@ -104,8 +104,9 @@ class SimpleModels:
     ----------
     encodings : mapping of str to Encoding
         Of the features.
-    best : str
-        The feature of the single-feature model; empty without features.
+    ranked : tuple of str
+        The features, the best single one where they learnt first; that one is the
+        single-feature model.
     constant : numpy.ndarray of float
         What the constant model says: shape () or (k,).
     by_bin : numpy.ndarray of float
@@ -116,7 +117,7 @@ class SimpleModels:
 
     task: Task
     encodings: Mapping[str, Encoding]
-    best: str
+    ranked: tuple[str, ...]
     constant: Floats
     by_bin: Floats
     linear: Any
@@ -127,7 +128,8 @@ class SimpleModels:
         answers = {CONSTANT: np.repeat(self.constant[None], n_rows, axis=0)}
         if self.linear is None:
             return answers
-        bins = self.encodings[self.best].bins(frame[self.best])
+        best = self.ranked[0]
+        bins = self.encodings[best].bins(frame[best])
         answers[SINGLE] = self.by_bin[bins]
         X = design(self.encodings, frame)
         if self.task.name == "regression":
@@ -159,13 +161,13 @@ def fit_simple_models(frame: pd.DataFrame, y: Floats, task: Task) -> SimpleModel
         name: _quality(task, y, by_bin[usable[name].bins(frame[name])])
         for name, by_bin in answers.items()
     }
-    best = max(quality, key=lambda name: quality[name], default="")
+    ranked = sorted(quality, key=lambda name: -quality[name])
     return SimpleModels(
         task=task,
         encodings=usable,
-        best=best,
+        ranked=tuple(ranked),
         constant=constant,
-        by_bin=answers.get(best, constant),
+        by_bin=answers[ranked[0]] if ranked else constant,
         linear=_linear(design(usable, frame), y, task) if usable else None,
     )
 

@@ -90,7 +90,8 @@ def measure(case: Case, options: Options) -> Measurement:
     block. The simple models are: the prior (for a metric of classes the most frequent
     class, for absolute error the median); the mean target in eight bins of one
     feature, or its 20 most frequent values, whichever feature does best where it
-    learnt; a ridge or logistic regression on all features. A linear model with better
+    learnt: which one that was is not part of the interval, and another seed may choose
+    another; a ridge or logistic regression on all features. A linear model with better
     features would do better: a gain here is no proof that complexity pays.
     """
     metric = case.metric
@@ -190,13 +191,14 @@ def _notes(
             "four, because there are no labelled training rows"
         )
     notes = [f"{where}. A positive gain in {case.metric.name} is the model's."]
-    if fitted.best:
-        notes.append(f"The best single feature is {visible(fitted.best, 40)}.")
+    if fitted.ranked:
+        best, *others = (visible(name, 40) for name in fitted.ranked[:2])
+        note = f"The best single feature where they learnt is {best}"
+        notes.append(f"{note}, then {others[0]}." if others else f"{note}.")
     if n_features < len(case.features):
         left = len(case.features) - n_features
-        notes.append(
-            f"{left} features that a table lacks or no check can read are out."
-        )
+        subject = "1 feature" if left == 1 else f"{left} features"
+        notes.append(f"Left out, a table lacks it or no check can read it: {subject}.")
     return tuple(notes)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from readiness.case import Case
+from readiness.checks.drift._clocks import move_unit
 from readiness.checks.drift._observed_compare import Compared
 from readiness.checks.drift._observed_folds import Feature
 from readiness.checks.drift._observed_moves import (
@@ -21,6 +22,7 @@ from readiness.checks.drift._observed_moves import (
 )
 from readiness.checks.drift._observed_spent import LIMITS, Budgets, Spent, spent_of
 from readiness.checks.drift._observed_sums import FIRST, KNOWN, MISSING, WEIGHT
+from readiness.columns import Column
 from readiness.distances import (
     equal_bins,
     jensen_shannon_distance,
@@ -54,7 +56,8 @@ def measure_feature(
     shift = shift_of(feature, reference, current)
     unit = UNITS[feature.kind]
     if np.isfinite(shift.value):
-        rows = [summary_row(SHIFT, name, shift, unit, **_in_unit(feature, shift))]
+        own = _in_unit(case.columns[name], feature, shift)
+        rows = [summary_row(SHIFT, name, shift, unit, **own)]
     else:
         rows = [empty_row(SHIFT, name, Reason.ALL_NULL, unit, shift.n_rows)]
     missing = share_moved(reference, current, name, MISSING)
@@ -175,10 +178,11 @@ def _by_spent(row: Mapping[str, Any]) -> float:
     return float(row["spent"]) if np.isfinite(row["spent"]) else -1.0
 
 
-def _in_unit(feature: Feature, shift: Interval) -> dict[str, float]:
+def _in_unit(column: Column, feature: Feature, shift: Interval) -> dict[str, object]:
     if feature.kind != "number":
         return {}
-    return {f"{one}_in_unit": getattr(shift, one) * feature.scale for one in LIMITS}
+    moved = {f"{one}_in_unit": getattr(shift, one) * feature.scale for one in LIMITS}
+    return {**moved, "own_unit": move_unit(column)}
 
 
 def _described(compared: Compared, feature: Feature) -> dict[str, Any]:

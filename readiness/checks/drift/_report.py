@@ -212,7 +212,9 @@ def base_table(base: Base) -> pd.DataFrame:
 
 
 def _row(base: Base, one: Moved, name: str, found: Budget) -> dict[str, Any]:
-    in_unit = one.sd if one.family in UNITS else math.nan
+    # A joint direction has no unit but the SD.
+    has_unit = one.family in UNITS and one.family != "direction"
+    in_unit = one.sd if has_unit else math.nan
     filled = {
         **empty_row(
             f"{one.family}{name}_budget",
@@ -229,6 +231,7 @@ def _row(base: Base, one: Moved, name: str, found: Budget) -> dict[str, Any]:
         "value_in_unit": found.value * in_unit,
         "ci_low_in_unit": found.ci_low * in_unit,
         "ci_high_in_unit": found.ci_high * in_unit,
+        "own_unit": one.unit if has_unit else "",
         "direction": found.direction or None,
         "censored": found.censored,
     }
