@@ -201,7 +201,7 @@ sbom: $(TOOLS)/bin/cyclonedx-py
 	@mkdir -p dist
 	$(TOOLS)/bin/python -W ignore $(TOOLS)/bin/cyclonedx-py requirements \
 	  --pyproject pyproject.toml --mc-type application --output-reproducible \
-	  --index-url https://pypi.org/simple -o dist/sbom.cdx.json requirements.lock
+	  -o dist/sbom.cdx.json requirements.lock
 	@echo dist/sbom.cdx.json
 
 wheel: $(VENV)/dev.stamp
