@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from readiness.checks.explainability._traces import (
     NEAREST,
     TYPICAL,
     WORST,
+    _unlike,
     chosen_rows,
     reasons_changed,
     top_reasons,
@@ -158,6 +160,16 @@ def test_copies_of_a_row_are_told_once() -> None:
     worst = [one.row for one in found if one.why == WORST]
     assert worst[1:] == errors.index[1:3].tolist()
     assert worst[0] in {errors.index[0], *range(len(rows), len(rows) + 5)}
+
+
+def test_copies_are_known_by_values_without_a_hash_too() -> None:
+    rows = rows_with().assign(parts=[[one] for one in range(len(rows_with()))])
+    rows.loc[1] = rows.loc[0]
+    file = case_file("regression", model={"features": FEATURES}, data={"entity": None})
+    case = load_case(file, frames={"reference": rows}, model=linear(1.0, 0.0, 0.0, 0.0))
+    asked = replace(case, columns={**case.columns, "parts": case.columns["x"]})
+
+    assert list(_unlike(asked, np.arange(4), 3)) == [0, 2, 3]
 
 
 def test_nearest_and_typical_rows_are_told(binary: tuple[Case, Measurement]) -> None:

@@ -96,7 +96,8 @@ def _unlike(case: Case, rows: Ints, n_each: int) -> Iterator[int]:
     """Yield the first rows that differ in some feature: copies have one story."""
     looked = rows[: n_each * COPIES]
     frame = case.table(TABLE).take(looked, case.features)
-    kept = looked[~frame.duplicated().to_numpy()]
+    copied = frame.map(repr).duplicated()  # as written: a list has no hash
+    kept = looked[~copied.to_numpy()]
     yield from (int(row) for row in kept[:n_each])
 
 
