@@ -2,7 +2,6 @@
 
 import contextlib
 import datetime as dt
-import tempfile
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,13 @@ from readiness.columns import (
 )
 from readiness.config import CaseFile, read_case
 from readiness.errors import NotAssessedError, Reason
-from readiness.inputs import load_tables, model_key, model_of, outputs_of
+from readiness.inputs import (
+    load_tables,
+    model_key,
+    model_of,
+    outputs_of,
+    private_folder,
+)
 from readiness.labels import find_classes
 from readiness.metrics import Metric, default_metric, find_metric
 from readiness.models import Model
@@ -234,13 +239,7 @@ def load_case(
     home = case.parent if isinstance(case, Path) else Path()
     base = (base or home).absolute()
     with contextlib.ExitStack() as left:
-        folder = work or Path(
-            left.enter_context(
-                tempfile.TemporaryDirectory(
-                    prefix="readiness-", ignore_cleanup_errors=True
-                )
-            )
-        )
+        folder = private_folder(work, left)
         loaded_tables = load_tables(file, base, folder, frames=frames, current=current)
         tables = {
             name: replace(one, cluster=cluster) for name, one in loaded_tables.items()

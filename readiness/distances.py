@@ -138,7 +138,16 @@ def psi(p: npt.ArrayLike, q: npt.ArrayLike) -> float:
     one, other = (shares(np.asarray(c, dtype=float) + HALF_A_ROW) for c in (p, q))
     if not (np.sum(p) > 0 and np.sum(q) > 0):
         return float("nan")
-    return float(np.sum((other - one) * np.log(other / one)))
+    return psi_of_shares(one, other)
+
+
+def psi_of_shares(one: Floats, other: Floats) -> float:
+    """Return the population stability index of shares as they are, chance left out.
+
+    It is infinite where one of them is nothing and the other is not.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return float(np.sum((other - one) * np.log(other / one)))
 
 
 def psi_null_quantile(

@@ -1,7 +1,9 @@
 """What a case names, loaded: its tables and its model, from files or from memory."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,24 @@ from readiness.tables import Table, load_table, table_from_frame
 from readiness.trust import Loaded
 
 TABLES = ("training", "reference", "current")
+
+
+def private_folder(work: Path | None, left: contextlib.ExitStack) -> Path:
+    """Return the folder of a run as it is given, or a temporary one.
+
+    Parameters
+    ----------
+    work : pathlib.Path or None
+        None makes a temporary folder.
+    left : contextlib.ExitStack
+        Removes the temporary folder when it is closed.
+    """
+    if work is not None:
+        return work
+    folder = tempfile.TemporaryDirectory(
+        prefix="readiness-", ignore_cleanup_errors=True
+    )
+    return Path(left.enter_context(folder))
 
 
 def load_tables(

@@ -1,7 +1,6 @@
 """LOAD: new rows under a monitoring plan, as a case whose model is not loaded."""
 
 import contextlib
-import tempfile
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +9,7 @@ from pathlib import Path
 from readiness.case import Case
 from readiness.config import CaseFile, DataSection, ModelSection
 from readiness.errors import InputError, NotAssessedError, Reason
-from readiness.inputs import load_tables
+from readiness.inputs import load_tables, private_folder
 from readiness.models import Model
 from readiness.plan_config import PlanFile, read_plan
 
@@ -87,13 +86,7 @@ def monitor_case(
     plan = read_plan(path)
     file = case_file_of(plan)
     with contextlib.ExitStack() as left:
-        folder = work or Path(
-            left.enter_context(
-                tempfile.TemporaryDirectory(
-                    prefix="readiness-", ignore_cleanup_errors=True
-                )
-            )
-        )
+        folder = private_folder(work, left)
         tables = load_tables(file, path.parent, folder, frames=None, current=current)
         if "current" not in tables:
             msg = "A monitor needs new rows. Name them: --current new_rows.parquet."

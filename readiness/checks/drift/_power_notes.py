@@ -58,9 +58,12 @@ def column_names(found: pd.DataFrame) -> list[str]:
 
 
 def _listed(names: list[str]) -> str:
-    shown = [visible(name, 40) for name in names[:NAMED]]
-    rest = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(shown) + rest
+    return _first_few([visible(name, 40) for name in names])
+
+
+def _first_few(said: list[str]) -> str:
+    rest = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    return ", ".join(said[:NAMED]) + rest
 
 
 def _compared(one: pd.Series) -> str:
@@ -88,8 +91,7 @@ def usual_notes(found: pd.DataFrame) -> tuple[str, ...]:
         f"{visible(name, 40)} (PSI {number(size)})"
         for name, size in zip(names, missed["psi_at_budget"], strict=True)
     ]
-    rest = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
-    whom = f"{', '.join(said[:NAMED])}{rest}"
+    whom = _first_few(said)
     return (f"An alarm at a PSI of {USUAL_PSI} would miss spent budgets: {whom}.",)
 
 

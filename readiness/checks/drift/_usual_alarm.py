@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from readiness.distances import equal_bins
+from readiness.distances import equal_bins, psi_of_shares
 from readiness.levels import numeric_levels
 from readiness.stats import Floats
 from readiness.tilt import tilt_mean
@@ -48,7 +48,9 @@ def psi_at_budget(
         else:
             before, after = one["reference"], one["reference"] + move
             found.append(
-                _psi(np.array([before, 1 - before]), np.array([after, 1 - after]))
+                psi_of_shares(
+                    np.array([before, 1 - before]), np.array([after, 1 - after])
+                )
             )
     return np.array(found, dtype=float)
 
@@ -62,9 +64,4 @@ def _of_number(values: Floats, move: float, base: Floats | None) -> float:
     share, weight = levels.share[known], tilt.weight[known]
     bins = equal_bins(share, N_BINS)
     before, after = np.bincount(bins, share), np.bincount(bins, share * weight)
-    return _psi(before / before.sum(), after / after.sum())
-
-
-def _psi(before: Floats, after: Floats) -> float:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(np.sum((after - before) * np.log(after / before)))
+    return psi_of_shares(before / before.sum(), after / after.sum())

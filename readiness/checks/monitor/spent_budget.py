@@ -1,6 +1,7 @@
 """M1: how much of each drift budget the newest rows have spent."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,7 +20,13 @@ from readiness.errors import NotAssessedError, Reason
 from readiness.figures import new_figure
 from readiness.monitor import MonitorCase, require_plan
 from readiness.result import Check, Limit, Measurement, Options
-from readiness.stats import Interval, empty_row, summary_frame, summary_row
+from readiness.stats import (
+    Interval,
+    empty_row,
+    no_interval,
+    summary_frame,
+    summary_row,
+)
 from readiness.text import interval, number, visible
 
 if TYPE_CHECKING:
@@ -116,14 +123,10 @@ def _row(one: Spent) -> dict[str, object]:
 
 def _lost_row(group: str, case: MonitorCase, windows: Windows) -> dict[str, object]:
     """Return the row of values that are missing for the first time: cost unknown."""
-    unknown = Interval(
-        value=float("nan"),
-        ci_low=0.0,
-        ci_high=float("inf"),
-        se=float("nan"),
+    unknown = replace(
+        no_interval(0.0, float("inf")),
         n_rows=int(windows.rows[-1]),
         n_blocks=case.plan.window.reference_blocks,
-        dependence_factor=float("nan"),
     )
     reason = str(Reason.BEYOND_SUPPORT)
     return summary_row(
